@@ -1,0 +1,5 @@
+"""The fairlead command."""
+
+
+def main() -> None:
+    """Run the command line."""

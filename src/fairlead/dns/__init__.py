@@ -1,0 +1,1 @@
+"""The answers a sandbox hears, decided from names and records alone."""

@@ -1,0 +1,1 @@
+"""Docker's words: JSON documents, options, filters and status codes stop here."""

@@ -1,0 +1,1 @@
+"""What a request means: new records, refused or converged."""

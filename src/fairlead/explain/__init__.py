@@ -1,0 +1,1 @@
+"""What happens to a packet, and why, in sentences."""

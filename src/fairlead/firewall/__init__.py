@@ -1,0 +1,1 @@
+"""Who may talk to whom, as rules; rendering them and walking a packet through them."""

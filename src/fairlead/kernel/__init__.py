@@ -1,0 +1,1 @@
+"""The adapters that touch the kernel: links, addresses, routes, sysctls, rules."""

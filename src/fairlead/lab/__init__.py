@@ -1,0 +1,1 @@
+"""Virtual hosts on one machine, for demos, tests and benchmarks."""

@@ -1,0 +1,90 @@
+"""How a container is attached to networks: what it asked for, and what it holds while it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+
+from fairlead.model.addresses import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """What a container asks of one network; part of the container's record, running or not.
+
+    `network` is a name or id as the user gave it until the engine resolves it to an id
+    (`network_id`).  `has_ipam` keeps apart "IPAMConfig": null and {} for inspect.
+    """
+
+    network: str
+    network_id: str = ""
+    aliases: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    ipv4: IPv4Address | None = None
+    ipv6: IPv6Address | None = None
+    link_local: tuple[Address, ...] = ()
+    has_ipam: bool = False
+    mac: str = ""
+    driver_options: Mapping[str, str] | None = None
+    gateway_priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """One published port or an unbroken run of them, as it is held: an inclusive span of `count`.
+
+    Port `host_port + i` of `host_address` leads to `container_port + i`.  `protocol` is tcp,
+    udp or sctp.  A binding without a host address is two of these: 0.0.0.0 and ::.
+    """
+
+    protocol: str
+    host_address: Address
+    host_port: int
+    container_port: int
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A running container's place on a network: its lease, its veth pair, its published ports.
+
+    The record is written before the kernel is touched (`pending`), settled after, and marked
+    `removing` before anything is taken away.  `sequence` orders endpoints by creation, and so
+    the rules that Docker appends.
+    """
+
+    id: str
+    network_id: str
+    container_id: str
+    sandbox_id: str
+    sequence: int
+    interface: str  # inside the sandbox: eth0, eth1, ...
+    host_interface: str  # the host's end of the veth pair
+    mac: str
+    ipv4: IPv4Interface | None = None
+    ipv6: IPv6Interface | None = None
+    gateway4: IPv4Address | None = None
+    gateway6: IPv6Address | None = None
+    default_route: bool = False  # the container's way out goes by this endpoint
+    ports: tuple[PublishedPort, ...] = ()
+    names: tuple[str, ...] = ()  # what neighbours on the network may call it
+    phase: str = "pending"  # pending, settled, removing
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A network namespace of ours: pinned as /run/netns/NAME, alias EXEC_ROOT/netns/ID[:12].
+
+    `upstreams`, `search`, `dns_options` are what its embedded resolver forwards to (empty when
+    it has none: `embedded_dns` false).  `links` are (name, network id, target name) known in
+    this sandbox alone.
+    """
+
+    id: str
+    container_id: str
+    name: str
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    embedded_dns: bool = False
+    upstreams: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    links: tuple[tuple[str, str, str], ...] = ()
+    phase: str = "pending"

@@ -1,0 +1,67 @@
+"""One error class for each remedy a caller has; a message starts with what cannot be done.
+
+HTTP status codes live in `dockerapi.status`, nowhere else.
+"""
+
+
+class FairleadError(Exception):
+    """Something could not be done; `message` is one sentence for the user."""
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidParameter(FairleadError):
+    """The request itself is wrong: correct it and ask again."""
+
+
+class Unauthorized(FairleadError):
+    """Credentials are missing or refused."""
+
+
+class Forbidden(FairleadError):
+    """The request is understood and never allowed, whoever asks."""
+
+
+class NotFound(FairleadError):
+    """What the request names does not exist."""
+
+
+class NotModified(FairleadError):
+    """Everything is already as the request wants it (Docker answers 304)."""
+
+
+class Conflict(FairleadError):
+    """Somebody else holds what the request needs: release it, then ask again."""
+
+
+class Unsupported(FairleadError):
+    """This engine does not do that (swarm, plugins, missing kernel features)."""
+
+
+class Unavailable(FairleadError):
+    """A part that the request needs cannot be reached now: ask again later."""
+
+
+class Failed(FairleadError):
+    """The host refused: the message says what and why (Docker answers 500)."""
+
+
+class StepFailed(Failed):
+    """A step could not be performed; `done` steps of the batch before it were.
+
+    The reconciler undoes those, newest first.
+    """
+
+    def __init__(self, message: str, done: int):
+        super().__init__(message)
+        self.done = done
+
+
+class PortTaken(Failed):
+    """A host port is held by somebody else; `holder` names them, if known."""
+
+    def __init__(self, message: str, holder: str = ""):
+        super().__init__(message)
+        self.holder = holder

@@ -1,0 +1,251 @@
+"""What a host can have, as keys and values: the language of desired, observed and steps.
+
+A `State` maps each key to its value; None means "not there".  Desired and observed states have
+the same form, so that their difference is a comparison of dictionaries and a step is one changed
+entry with its opposite.  `namespace` is "" for the host's own network namespace, else the name
+of a pin below /run/netns.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from fairlead.model.addresses import Address, Interface, Subnet
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceKey:
+    """A pinned network namespace; value: its alias below EXEC_ROOT/netns (a str)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkKey:
+    """A network interface; value: `Bridge`, `Veth` or `Macvlan`, or `Foreign` if another kind."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A bridge, without spanning tree, with its own hardware address ("" = not compared)."""
+
+    mac: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Veth:
+    """The host's end of a veth pair; the other end is `peer` in `peer_namespace`."""
+
+    peer_namespace: str
+    peer: str
+    peer_mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A link of some other kind under that name: never ours to change."""
+
+    kind: str
+
+
+Link = Bridge | Veth | Foreign
+
+
+class LinkSetting(StrEnum):
+    """What can be set on a link; values are str: numbers in decimal, "on"/"off" for switches."""
+
+    MTU = "mtu"
+    MASTER = "master"  # the bridge's name, "" for none
+    UP = "up"
+    HAIRPIN = "hairpin"  # bridge port: frames may leave by the port they came in
+    ISOLATED = "isolated"  # bridge port: no frames to other isolated ports
+    MAC = "mac"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettingKey:
+    """One setting of one link; value: str."""
+
+    namespace: str
+    link: str
+    setting: LinkSetting
+
+
+@dataclass(frozen=True, slots=True)
+class AddressKey:
+    """An address on a link, with its prefix length; value: True.  IPv6 without DAD."""
+
+    namespace: str
+    link: str
+    address: Interface
+
+
+@dataclass(frozen=True, slots=True)
+class RouteKey:
+    """A route in a namespace's main table by destination; value: `Route`."""
+
+    namespace: str
+    destination: Subnet
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a destination is reached: by a gateway, a link, or both."""
+
+    gateway: Address | None
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class SysctlKey:
+    """A kernel setting by its slash-free dotted name parts (`("net", "ipv4", ...)`); value: str.
+
+    Parts, since an interface name may hold a dot.  None as desired value: leave it as it is.
+    """
+
+    namespace: str
+    path: tuple[str, ...]
+
+
+class Family(StrEnum):
+    """The two address families that have rule sets of their own."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+
+class Placement(Enum):
+    """Where in its chain a rule goes when it is missing."""
+
+    END = "end"  # appended, as Docker does with what containers publish
+    TOP = "top"  # inserted first, in the fragment's order: as Docker does with networks
+    HEAD = "head"  # before everything else, always, in table order: DOCKER-USER and isolation jumps
+    AFTER_HEAD = "after-head"  # directly behind the rules placed HEAD
+    BEFORE_RETURN = "before-return"  # before the chain's closing RETURN
+
+
+@dataclass(frozen=True, slots=True)
+class ChainKey:
+    """An iptables chain of ours; value: True."""
+
+    family: Family
+    table: str
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyKey:
+    """The policy of a built-in chain; value: ACCEPT or DROP.  None as desired: leave it."""
+
+    family: Family
+    table: str
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleKey:
+    """An iptables rule by its text as iptables-save prints it, without `-A CHAIN`; value: Placement."""
+
+    family: Family
+    table: str
+    chain: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NftKey:
+    """An element of our own nftables table; value: its content as text.
+
+    `name` is one of the maps and sets that `firewall.nft_text` declares.
+    """
+
+    name: str
+    element: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPortKey:
+    """A run of host ports bound by the port holder, so that nobody else takes them; value: `Target`.
+
+    Holds `count` ports from `port` on; the value's port is the first's target.
+    """
+
+    protocol: str
+    address: Address
+    port: int
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a held port leads; `owner` is the endpoint's id, `label` the container's name."""
+
+    address: Address
+    port: int
+    owner: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverKey:
+    """An embedded resolver in a sandbox, on 127.0.0.11:53 UDP and TCP; value: `Resolver`."""
+
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """What a sandbox's resolver knows: its networks in order, its links, its upstreams.
+
+    `internal`: nothing is asked outside.  `links` are (name, network id, target name).
+    """
+
+    networks: tuple[str, ...]
+    upstreams: tuple[str, ...]
+    search: tuple[str, ...] = ()
+    links: tuple[tuple[str, str, str], ...] = ()
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NameKey:
+    """A name on a network with one address; value: the endpoint's id."""
+
+    network_id: str
+    name: str
+    address: Address
+
+
+Key = (
+    NamespaceKey
+    | LinkKey
+    | LinkSettingKey
+    | AddressKey
+    | RouteKey
+    | SysctlKey
+    | ChainKey
+    | PolicyKey
+    | RuleKey
+    | NftKey
+    | HeldPortKey
+    | ResolverKey
+    | NameKey
+)
+Value = str | bool | Link | Route | Placement | Target | Resolver
+State = Mapping[Key, Value | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of one entry, which knows its opposite: None stands for "not there"."""
+
+    key: Key
+    before: Value | None
+    after: Value | None
+
+    def inverse(self) -> "Step":
+        """The step that leads back."""
+        return Step(self.key, self.after, self.before)

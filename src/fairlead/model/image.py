@@ -1,0 +1,77 @@
+"""Images as the engine sees them: what a container inherits and what clients list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fairlead.model.container import HealthCheck
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """The part of an image's OCI config that a container inherits."""
+
+    env: tuple[str, ...] = ()
+    cmd: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    working_dir: str = ""
+    user: str = ""
+    exposed_ports: tuple[str, ...] = ()  # "80/tcp"
+    volumes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = ""
+    shell: tuple[str, ...] | None = None
+    on_build: tuple[str, ...] = ()
+    health_check: HealthCheck | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One line of an image's history; `created` in seconds since the epoch."""
+
+    id: str
+    created: int
+    created_by: str
+    size: int = 0
+    comment: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One stored image.  `id` is 64 hex digits without a prefix; `created` an RFC 3339 string."""
+
+    id: str
+    tags: tuple[str, ...]  # "busybox:latest", familiar names (no docker.io/library/)
+    digests: tuple[str, ...]  # "busybox@sha256:..."
+    created: str
+    size: int
+    config: ImageConfig
+    architecture: str = "amd64"
+    os: str = "linux"
+    author: str = ""
+    comment: str = ""
+    parent: str = ""
+    docker_version: str = ""
+    layers: tuple[str, ...] = ()  # diff ids, "sha256:..."
+    top_layer: str = ""  # containers/storage layer id
+
+
+@dataclass(frozen=True, slots=True)
+class RootFilesystem:
+    """A container's mounted root: where it is, and the directories that overlay keeps."""
+
+    path: str
+    upper: str
+    lower: tuple[str, ...] = ()
+    work: str = ""
+    layer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client sent in X-Registry-Auth."""
+
+    username: str = ""
+    password: str = ""
+    identity_token: str = ""
+    server: str = ""

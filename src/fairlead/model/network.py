@@ -1,0 +1,78 @@
+"""A network as the engine records it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fairlead.model.addresses import Address, Subnet
+
+BRIDGE_NAME = "com.docker.network.bridge.name"
+DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
+ENABLE_ICC = "com.docker.network.bridge.enable_icc"
+ENABLE_MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
+HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
+MTU = "com.docker.network.driver.mtu"
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One subnet of a network and how its addresses are handed out."""
+
+    subnet: Subnet
+    ip_range: Subnet | None = None
+    gateway: Address | None = None  # the bridge's own address, or the router that the user named
+    auxiliary: Mapping[str, Address] = field(default_factory=dict)  # reserved: never handed out
+    # What the user asked for; Docker's inspect shows a gateway only when it was asked for.
+    gateway_requested: bool = False
+    # Default bridge with --default-gateway: the bridge's address differs from the gateway.
+    bridge_address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network: its driver, pools, options and labels.
+
+    `created` is in nanoseconds since the epoch; `sequence` orders networks by creation.
+    """
+
+    id: str
+    name: str
+    driver: str
+    created: int
+    sequence: int
+    scope: str = "local"
+    pools: tuple[Pool, ...] = ()
+    internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
+    enable_ipv6: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ipam_driver: str = "default"
+    ipam_options: Mapping[str, str] | None = None
+    predefined: bool = False
+    removing: bool = False  # pending removal: nothing of it is desired any more
+
+    @property
+    def bridge_name(self) -> str:
+        """The name of its bridge: the option's, else `br-` and twelve digits of its id."""
+        return self.options.get(BRIDGE_NAME) or f"br-{self.id[:12]}"
+
+    @property
+    def default_bridge(self) -> bool:
+        """Whether this is the predefined network `bridge`."""
+        return self.options.get(DEFAULT_BRIDGE) == "true"
+
+    @property
+    def icc(self) -> bool:
+        """Whether its containers may talk to each other."""
+        return self.options.get(ENABLE_ICC, "true") == "true"
+
+    @property
+    def masquerade(self) -> bool:
+        """Whether its containers' packets leave the host with the host's address."""
+        return self.options.get(ENABLE_MASQUERADE, "true") == "true"
+
+    @property
+    def mtu(self) -> int:
+        """The MTU asked for, or 0 for the default."""
+        return int(self.options.get(MTU) or 0)

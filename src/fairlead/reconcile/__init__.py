@@ -1,0 +1,1 @@
+"""Observe, compare, perform, verify, undo: the one way anything changes."""

@@ -1,0 +1,1 @@
+"""The process beside the daemon that answers names and holds published ports."""

@@ -1,0 +1,1 @@
+"""Containers as processes: OCI bundles, conmon, the OCI runtime."""
