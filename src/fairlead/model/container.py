@@ -300,3 +300,14 @@ class HostsEntry:
 
     address: Address
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PathStat:
+    """A path inside a container: `mode` in Go's FileMode bits, `modified` in nanoseconds since the epoch."""
+
+    name: str
+    size: int
+    mode: int
+    modified: int
+    link_target: str = ""
