@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fairlead.model.container import Container, MountPoint
+from fairlead.model.addresses import Address, Subnet
+from fairlead.model.container import Container, MountPoint, PathStat
 from fairlead.model.host import Key, State, Step
 from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig, RootFilesystem
 from fairlead.model.records import RecordChange, Records
+from fairlead.model.views import HostFacts
 
 
 class Actuator(Protocol):
@@ -57,6 +59,74 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         ...
+
+
+class Machine(Protocol):
+    """What the engine reads of its host, and the files that it keeps for containers."""
+
+    async def routes(self) -> Sequence[Subnet]:
+        """Every destination that the host has a route to, default routes left out."""
+        ...
+
+    async def addresses(self) -> Sequence[Address]:
+        """The host's own addresses."""
+        ...
+
+    async def forwarding(self) -> bool:
+        """Whether IPv4 forwarding is on."""
+        ...
+
+    async def resolv_conf(self) -> str:
+        """The text of the host's /etc/resolv.conf, "" if there is none."""
+        ...
+
+    async def uplink_mtu(self) -> int:
+        """The MTU of the link that the default route uses, 1500 if there is none."""
+        ...
+
+    async def facts(self) -> HostFacts:
+        """Name, kernel, processors, memory and so on."""
+        ...
+
+    async def write_files(self, container_id: str, files: Mapping[str, str]) -> None:
+        """Write files into the container's directory, in place, so that bind mounts show the change."""
+        ...
+
+    async def remove_files(self, container_id: str) -> None:
+        """Delete the container's directory."""
+        ...
+
+    def directory(self, container_id: str) -> str:
+        """The container's directory."""
+        ...
+
+    async def make_volume(self, name: str) -> str:
+        """Make the directory of a volume and tell its path; fine when it exists."""
+        ...
+
+    async def fill_volume(self, path: str, root: str, destination: str) -> None:
+        """Copy what an image has at `destination` into an empty volume, with owner and mode."""
+        ...
+
+    async def remove_volume(self, name: str) -> None:
+        """Delete the directory of a volume; fine when there is none."""
+        ...
+
+    async def ensure_directory(self, path: str) -> bool:
+        """Make a directory with its parents; False if something else is there already."""
+        ...
+
+    async def exists(self, path: str) -> bool:
+        """Whether there is something at a path of the host."""
+        ...
+
+    async def usage(self, path: str) -> int:
+        """Bytes that a directory tree takes."""
+        ...
+
+
+FaultPoint = Callable[[str], None]
+"""Called with a name between any two steps of an operation; tests arm one to kill the process there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +274,7 @@ class Runtime(Protocol):
     async def create(self, launch: Launch) -> int:
         """Make the container's process, waiting to be started; its pid.
 
-        Raises Failed with Docker's wording (`failed to create task for container: ...`); nothing is left then.
+        Raises Failed with Docker's wording (`OCI runtime create failed: ...`); nothing is left then.
         """
         ...
 
@@ -359,4 +429,31 @@ class Images(Protocol):
 
     async def size(self, root: RootFilesystem) -> int:
         """Bytes in the container's own layer."""
+        ...
+
+
+class Archives(Protocol):
+    """Paths inside a root filesystem, as tar streams; links never lead out of the root."""
+
+    async def stat(self, root: str, path: str) -> PathStat:
+        """What is at the path; NotFound if nothing."""
+        ...
+
+    async def get(self, root: str, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
+        """A tar of the path, named as its last component."""
+        ...
+
+    async def put(
+        self,
+        root: str,
+        path: str,
+        archive: AsyncIterator[bytes],
+        no_overwrite_dir_non_dir: bool,
+        copy_owner: bool,
+    ) -> None:
+        """Unpack a tar (plain or compressed) into a directory inside the root."""
+        ...
+
+    async def export(self, root: str) -> AsyncIterator[bytes]:
+        """A tar of the whole root."""
         ...

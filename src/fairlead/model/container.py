@@ -13,7 +13,10 @@ from fairlead.model.endpoint import Attachment
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """A health check; durations in nanoseconds, 0 for the default.  `test` as Docker's: NONE, CMD, CMD-SHELL."""
+    """A health check; durations in nanoseconds, 0 for the default.
+
+    `test` begins with NONE, CMD or CMD-SHELL, as Docker's does.
+    """
 
     test: tuple[str, ...] = ()
     interval: int = 0
@@ -278,7 +281,8 @@ class Container:
     links: tuple[tuple[str, str], ...] = ()
     # Which files have been made for it (inspect shows their paths only then).
     has_files: bool = False
-    removing: bool = False
+    phase: str = "pending"  # pending: being made; settled; removing: being taken away
+    sequence: int = 0  # orders containers by creation
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Network:
     ipam_driver: str = "default"
     ipam_options: Mapping[str, str] | None = None
     predefined: bool = False
-    removing: bool = False  # pending removal: nothing of it is desired any more
+    phase: str = "pending"  # pending: being made; settled; removing: nothing of it is desired
 
     @property
     def bridge_name(self) -> str:

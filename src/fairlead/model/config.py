@@ -1,0 +1,48 @@
+"""The daemon's settings, as flags and daemon.json give them, parsed."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from fairlead.model.addresses import Address, Subnet
+from fairlead.model.container import Ulimit
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPool:
+    """A block from which networks get subnets of the prefix length `size`."""
+
+    base: Subnet
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the engine goes by.  Field names follow dockerd's flags."""
+
+    data_root: str = "/var/lib/fairlead"
+    exec_root: str = "/run/fairlead"
+    bridge: str = "docker0"  # "none": no default bridge network
+    bip: IPv4Interface | None = None
+    fixed_cidr: IPv4Network | None = None
+    default_gateway: IPv4Address | None = None
+    mtu: int = 0  # 0: 1500
+    iptables: bool = True
+    ip_forward: bool = True
+    ip_masq: bool = True
+    icc: bool = True
+    ip: Address = field(default_factory=lambda: IPv4Address("0.0.0.0"))
+    userland_proxy: bool = True
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_opt: tuple[str, ...] = ()
+    default_address_pools: tuple[AddressPool, ...] = ()
+    live_restore: bool = True
+    labels: tuple[str, ...] = ()
+    default_ulimits: tuple[Ulimit, ...] = ()
+    default_runtime: str = "runc"
+    init: bool = False
+    init_path: str = ""
+    insecure_registries: tuple[str, ...] = ()
+    registry_mirrors: tuple[str, ...] = ()
+    shutdown_timeout: int = 15  # seconds
+    debug: bool = False
