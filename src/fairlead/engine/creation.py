@@ -1,0 +1,163 @@
+"""Making a container: everything that can be refused is refused before anything is written."""
+
+from dataclasses import replace
+
+from fairlead.engine.context import Context
+from fairlead.engine.defaults import command_line, complete, merge_image
+from fairlead.engine.ledger import drop, put
+from fairlead.engine.mounts import Mounts
+from fairlead.engine.networks import Networks
+from fairlead.engine.references import References
+from fairlead.model.commands import CreateContainer
+from fairlead.model.container import Config, Container, HostConfig
+from fairlead.model.endpoint import Attachment
+from fairlead.model.errors import FairleadError, Failed, InvalidParameter, NotFound
+
+CONFLICT = "conflicting options: "
+
+
+class Creation:
+    """Turns a request into a container's record and root filesystem."""
+
+    def __init__(self, context: Context, references: References, networks: Networks, mounts: Mounts):
+        self._context = context
+        self._references = references
+        self._networks = networks
+        self._mounts = mounts
+
+    async def create(self, request: CreateContainer) -> tuple[str, tuple[str, ...]]:
+        """Make the container: its id, and warnings.  Errors in Docker's words; nothing is left then."""
+        context = self._context
+        image = await context.images.resolve(request.config.image)
+        config = merge_image(request.config, image.config)
+        path, args = command_line(config)
+        host_config = complete(request.host_config, context.settings)
+        self._require_consistent(config, host_config)
+        links = self._links(host_config)
+        identity = context.new_id()
+        container = Container(
+            id=identity,
+            name=self._references.new_name(request.name),
+            created=context.clock.now(),
+            image_id=image.id,
+            config=self._with_hostname(config, host_config, identity),
+            host_config=host_config,
+            path=path,
+            args=args,
+            attachments=self._attachments(request, host_config),
+            links=links,
+            sequence=context.ledger.next_sequence(),
+        )
+        # The record comes first, pending: whatever is made after it is found by it.
+        await context.ledger.commit(put(container))
+        try:
+            context.at("create: record pending")
+            mounts = await self._mounts.resolve(config, host_config)
+            container = replace(container, mounts=mounts)
+            await context.images.prepare(identity, image)
+            context.at("create: root made")
+            await context.images.release(identity)
+            context.at("create: root released")
+            await context.ledger.commit(put(replace(container, phase="settled")))
+        except BaseException:
+            await self._take_back(container)
+            raise
+        context.events.emit("container", "create", identity, self.attributes(container))
+        return identity, ()
+
+    async def _take_back(self, container: Container) -> None:
+        context = self._context
+        try:
+            await context.images.discard(container.id)
+        except FairleadError:
+            await context.ledger.commit(put(replace(container, phase="removing")))
+            raise
+        await context.ledger.commit(drop(container))
+
+    @staticmethod
+    def attributes(container: Container) -> dict[str, str]:
+        """What events say of a container: its labels, image and name."""
+        return {**container.config.labels, "image": container.config.image, "name": container.name}
+
+    def _with_hostname(self, config: Config, host_config: HostConfig, identity: str) -> Config:
+        if config.hostname:
+            return config
+        if host_config.network_mode.startswith("container:"):
+            target = self._target(host_config.network_mode)
+            return replace(config, hostname=target.config.hostname, domainname=target.config.domainname)
+        return replace(config, hostname=identity[:12])
+
+    def _target(self, mode: str) -> Container:
+        return self._references.find(mode.partition(":")[2])
+
+    def _attachments(self, request: CreateContainer, host_config: HostConfig) -> tuple[Attachment, ...]:
+        """The networks it will be on: the one of its network mode first."""
+        mode = host_config.network_mode
+        if mode.startswith("container:"):
+            return ()
+        first = "bridge" if mode == "default" else mode
+        wanted = {self._known(each.network): each for each in request.attachments}
+        wanted = {name: replace(each, network=name) for name, each in wanted.items()}
+        own = wanted.pop(self._known(first), None) or wanted.pop(mode, None) or Attachment(first)
+        return (replace(own, network=self._known(first)), *wanted.values())
+
+    def _known(self, reference: str) -> str:
+        """The network's name if there is such a network, else the reference as it is."""
+        try:
+            return self._networks.find(reference).name
+        except FairleadError:
+            return reference
+
+    def _links(self, host_config: HostConfig) -> tuple[tuple[str, str], ...]:
+        links = []
+        for text in host_config.links or ():
+            name, _, alias = text.partition(":")
+            try:
+                target = self._references.find(name)
+            except NotFound as error:
+                raise InvalidParameter(f"could not get container for {name}: {error.message}") from error
+            if target.host_config.network_mode == "host":
+                raise InvalidParameter(
+                    "conflicting options: host type networking can't be used with links. This would result "
+                    "in undefined behavior"
+                )
+            links.append((target.id, alias or target.name))
+        return tuple(links)
+
+    def _require_consistent(self, config: Config, host_config: HostConfig) -> None:
+        """Refuse options that contradict each other (Docker's `verifyContainerSettings`)."""
+        if host_config.auto_remove and host_config.restart_policy.name not in ("", "no"):
+            raise InvalidParameter("can't create 'AutoRemove' container with restart policy")
+        if config.working_dir and not config.working_dir.startswith("/"):
+            raise InvalidParameter(
+                f"the working directory '{config.working_dir}' is invalid, it needs to be an absolute path"
+            )
+        mode = host_config.network_mode
+        if not mode.startswith("container:"):
+            return
+        if not mode.partition(":")[2]:
+            raise InvalidParameter("Invalid network mode: invalid container format container:<name|id>")
+        refused = (
+            (bool(config.hostname), "hostname and the network mode"),
+            (
+                bool(host_config.links),
+                "container type network can't be used with links. This would result in undefined behavior",
+            ),
+            (bool(host_config.dns), "dns and the network mode"),
+            (bool(host_config.extra_hosts), "custom host-to-IP mapping and the network mode"),
+            (bool(config.mac_address), "mac-address and the network mode"),
+            (
+                bool(host_config.port_bindings) or host_config.publish_all_ports,
+                "port publishing and the container type network mode",
+            ),
+            (bool(config.exposed_ports), "port exposing and the container type network mode"),
+        )
+        for is_so, what in refused:
+            if is_so:
+                raise InvalidParameter(CONFLICT + what)
+
+
+def require_joinable(container: Container, running: bool) -> None:
+    """Refuse to share the network of a container that does not run."""
+    if not running:
+        raise Failed(f"cannot join network of a non running container: {container.id}")

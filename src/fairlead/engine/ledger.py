@@ -1,0 +1,52 @@
+"""The records in memory and on disk, changed together: memory first, so that a lease is taken at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fairlead.boundary import RecordStore
+from fairlead.model.records import Record, RecordChange, Records, record_id
+
+
+def put(record: Record) -> RecordChange:
+    """The change that writes this record."""
+    return RecordChange(type(record), record_id(record), record)
+
+
+def drop(record: Record) -> RecordChange:
+    """The change that takes this record away."""
+    return RecordChange(type(record), record_id(record), None)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All records, and the only way to change them."""
+
+    store: RecordStore
+    records: Records = field(default_factory=Records)
+
+    async def load(self) -> None:
+        """Read everything that is stored."""
+        self.records = await self.store.load()
+
+    async def commit(self, *changes: RecordChange) -> None:
+        """Make the changes in memory at once and on disk before this returns; on failure in neither."""
+        before = [
+            RecordChange(each.kind, each.id, self.records.table(each.kind).get(each.id)) for each in changes
+        ]
+        for change in changes:
+            self.records.apply(change)
+        try:
+            await self.store.commit(changes)
+        except BaseException:
+            for change in reversed(before):
+                self.records.apply(change)
+            raise
+
+    def next_sequence(self) -> int:
+        """A number larger than that of any network, endpoint or container so far."""
+        tables: Iterable[int] = (
+            *(each.sequence for each in self.records.networks.values()),
+            *(each.sequence for each in self.records.endpoints.values()),
+            *(each.sequence for each in self.records.containers.values()),
+        )
+        return max(tables, default=0) + 1

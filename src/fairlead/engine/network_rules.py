@@ -1,0 +1,126 @@
+"""Which networks may be made, and with which subnets: every refusal, in Docker's words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from fairlead.ipam.pools import overlaps
+from fairlead.model.addresses import Address, Subnet
+from fairlead.model.commands import CreateNetwork
+from fairlead.model.config import Settings
+from fairlead.model.errors import Conflict, Failed, Forbidden, InvalidParameter, NotFound, Unavailable
+from fairlead.model.network import (
+    BRIDGE_NAME,
+    DEFAULT_BRIDGE,
+    ENABLE_ICC,
+    ENABLE_MASQUERADE,
+    HOST_BINDING,
+    MTU,
+    Network,
+    Pool,
+)
+from fairlead.planner.bridge import DEFAULT_MTU
+
+PREDEFINED_NAMES = ("bridge", "host", "none", "default")
+SINGLE_DRIVERS = ("host", "null")
+NOT_A_MANAGER = (
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this '
+    "node to swarm and try again."
+)
+BOOLEANS = ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
+LONGEST_LINK_NAME = 15  # IFNAMSIZ less the closing zero byte
+
+
+def default_options(settings: Settings) -> Mapping[str, str]:
+    """The options of the predefined network bridge, as Docker shows them."""
+
+    def word(value: bool) -> str:
+        return "true" if value else "false"
+
+    return {
+        DEFAULT_BRIDGE: "true",
+        ENABLE_ICC: word(settings.icc),
+        ENABLE_MASQUERADE: word(settings.ip_masq),
+        HOST_BINDING: str(settings.ip),
+        BRIDGE_NAME: settings.bridge,
+        MTU: str(settings.mtu or DEFAULT_MTU),
+    }
+
+
+def require_sound(request: CreateNetwork, existing: Sequence[Network]) -> None:
+    """Refuse a network that can never be: its name, driver, scope or options are wrong or taken."""
+    if request.name in PREDEFINED_NAMES:
+        raise Forbidden(f"operation is not permitted on predefined {request.name} network ")
+    if not request.name.strip():
+        raise Failed(f"invalid name: {request.name}")
+    if request.scope and request.scope != "local" or request.ingress:
+        raise Unavailable(NOT_A_MANAGER)
+    if any(network.name == request.name for network in existing):
+        raise Conflict(f"network with name {request.name} already exists")
+    if request.config_from:
+        raise NotFound(f'configuration network "{request.config_from}" does not exist')
+    if request.driver in SINGLE_DRIVERS:
+        raise Forbidden(f'only one instance of "{request.driver}" network is allowed')
+    if request.driver not in ("", "bridge"):
+        raise NotFound(f'plugin "{request.driver}" not found')
+    _require_options(request.options, existing)
+
+
+def _require_options(options: Mapping[str, str], existing: Sequence[Network]) -> None:
+    for name in (ENABLE_ICC, ENABLE_MASQUERADE):
+        value = options.get(name, "true")
+        if value not in BOOLEANS:
+            raise InvalidParameter(
+                f"failed to parse {name} value: {value} "
+                f'(strconv.ParseBool: parsing "{value}": invalid syntax)'
+            )
+    mtu = options.get(MTU, "0")
+    if not mtu.isdigit():
+        raise InvalidParameter(
+            f'failed to parse {MTU} value: {mtu} (strconv.Atoi: parsing "{mtu}": invalid syntax)'
+        )
+    bridge = options.get(BRIDGE_NAME, "")
+    if len(bridge) > LONGEST_LINK_NAME or "/" in bridge or any(character.isspace() for character in bridge):
+        raise InvalidParameter(f'cannot name a bridge "{bridge}": a link name has 1 to 15 plain characters')
+    holder = next((each for each in existing if each.driver == "bridge" and each.bridge_name == bridge), None)
+    if bridge and holder is not None:
+        raise Forbidden(f"cannot use bridge {bridge}: held by network {holder.name}")
+
+
+def checked_pools(request: CreateNetwork, used: Sequence[Subnet]) -> tuple[Pool, ...]:
+    """The request's pools with a gateway each.  Empty when the engine is to choose.
+
+    Source: libnetwork `network.go` ipamAllocateVersion: gateway, then auxiliary addresses.
+    """
+    pools = tuple(_checked_pool(pool, used) for pool in request.pools)
+    for version in (4, 6):
+        if sum(pool.subnet.version == version for pool in pools) > 1:
+            raise Forbidden("bridge driver doesn't support multiple subnets")
+    if request.enable_ipv6 and not any(pool.subnet.version == 6 for pool in pools):
+        raise Failed(
+            "could not find an available, non-overlapping IPv6 address pool among the defaults to assign "
+            "to the network"
+        )
+    return pools
+
+
+def _checked_pool(pool: Pool, used: Sequence[Subnet]) -> Pool:
+    if any(overlaps(pool.subnet, each) for each in used):
+        raise Forbidden("Pool overlaps with other one on this address space")
+    if pool.gateway is not None and pool.gateway not in pool.subnet:
+        raise Failed(f"failed to allocate gateway ({pool.gateway}): Requested address is out of range")
+    gateway = pool.gateway or _first(pool.ip_range or pool.subnet, pool)
+    for name, address in pool.auxiliary.items():
+        if address not in pool.subnet:
+            raise Forbidden(
+                f"auxiliary address: ({name}:{address}) must belong to the master pool: {pool.subnet}"
+            )
+        if address == gateway:
+            raise Failed(
+                f"failed to allocate secondary ip address ({name}:{address}): Address already in use"
+            )
+    return replace(pool, gateway=gateway, gateway_requested=pool.gateway is not None)
+
+
+def _first(span: Subnet, pool: Pool) -> Address:
+    first = span.network_address
+    return first + 1 if first == pool.subnet.network_address else first

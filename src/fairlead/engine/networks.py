@@ -1,0 +1,234 @@
+"""Networks: the predefined three, those that users make, and who is on them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from ipaddress import ip_network
+
+from fairlead.engine.context import Context
+from fairlead.engine.ledger import drop, put
+from fairlead.engine.network_rules import checked_pools, default_options, require_sound
+from fairlead.engine.sandboxes import Sandboxes
+from fairlead.ipam.pools import BUILT_IN, choose, relevant_routes
+from fairlead.model.addresses import Address, Subnet
+from fairlead.model.commands import CreateNetwork
+from fairlead.model.errors import Conflict, FairleadError, Forbidden, NotFound
+from fairlead.model.host import Key, Value
+from fairlead.model.network import Network, Pool
+from fairlead.model.views import NetworkView, Removed
+from fairlead.planner.bridge import bridge_state
+from fairlead.planner.steps import absent, transition
+
+PREDEFINED = ("bridge", "host", "none")
+
+
+class Networks:
+    """Creates, finds and removes networks; each is converged with its record."""
+
+    def __init__(self, context: Context, sandboxes: Sandboxes):
+        self._context = context
+        self._sandboxes = sandboxes
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def find(self, reference: str) -> Network:
+        """A network by id, name or unambiguous beginning of its id.  NotFound, or Conflict if ambiguous."""
+        networks = self._context.records.networks
+        if reference in networks:
+            return networks[reference]
+        named = [each for each in networks.values() if each.name == reference]
+        if named:
+            return named[0]
+        begun = [each for each in networks.values() if reference and each.id.startswith(reference)]
+        if len(begun) > 1:
+            raise Conflict(f"network {reference} is ambiguous ({len(begun)} matches found on ID prefix)")
+        if not begun:
+            raise NotFound(f"network {reference} not found")
+        return begun[0]
+
+    def view(self, network: Network) -> NetworkView:
+        """A network with its members."""
+        containers = self._context.records.containers
+        members = tuple(
+            (endpoint, containers[endpoint.container_id].name)
+            for endpoint in self._sandboxes.members(network.id)
+            if endpoint.phase == "settled" and endpoint.container_id in containers
+        )
+        return NetworkView(network, members)
+
+    def inspect(self, reference: str) -> NetworkView:
+        """The network of that name or id, with its members."""
+        return self.view(self.find(reference))
+
+    def list(self) -> Sequence[NetworkView]:
+        """All networks, oldest first."""
+        networks = sorted(self._context.records.networks.values(), key=lambda each: each.sequence)
+        return [self.view(each) for each in networks if each.phase != "removing"]
+
+    # -- the predefined three --------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Bring the predefined networks into line with the settings and every network into the kernel."""
+        await self._predefine("host", "host")
+        await self._predefine("none", "null")
+        await self._default_bridge()
+        for network in list(self._context.records.networks.values()):
+            if network.phase == "settled":
+                await self._restore(network)
+            else:
+                await self._take_away(network)
+
+    async def _restore(self, network: Network) -> None:
+        pools = tuple(replace(pool, gateway_requested=True) for pool in network.pools)
+        if pools != network.pools and not network.default_bridge:
+            # After a restart Docker shows the gateway of every network, chosen by the user or not.
+            network = replace(network, pools=pools)
+            await self._context.ledger.commit(put(network))
+        await self._context.reconciler.converge(self._state(network))
+
+    async def _predefine(self, name: str, driver: str) -> None:
+        if not any(each.name == name for each in self._context.records.networks.values()):
+            network = self._new(CreateNetwork(name, driver), ())
+            await self._context.ledger.commit(put(replace(network, predefined=True, phase="settled")))
+
+    async def _default_bridge(self) -> None:
+        context, settings = self._context, self._context.settings
+        before = next((each for each in context.records.networks.values() if each.default_bridge), None)
+        if settings.bridge == "none":
+            if before is not None:
+                await self._take_away(before)
+            return
+        pool = await self._default_pool(before)
+        request = CreateNetwork("bridge", "bridge", options=default_options(settings))
+        network = replace(self._new(request, (pool,)), predefined=True, phase="settled")
+        if before is not None:
+            network = replace(network, id=before.id, created=before.created, sequence=before.sequence)
+            if network == before:
+                return
+            await context.reconciler.converge(transition(self._state(before), self._state(network)))
+        await context.ledger.commit(put(network))
+
+    async def _default_pool(self, before: Network | None) -> Pool:
+        """The subnet of docker0: --bip's, else the one it had, else the first free."""
+        settings = self._context.settings
+        if settings.bip is not None:
+            subnet: Subnet = settings.bip.network
+            address: Address = settings.bip.ip
+        else:
+            subnet = before.pools[0].subnet if before is not None else await self._free_subnet(4)
+            address = subnet.network_address + 1
+        gateway = settings.default_gateway or address
+        return Pool(
+            subnet,
+            ip_range=settings.fixed_cidr,
+            gateway=gateway,
+            # Docker's inspect shows the gateway only where somebody chose it, or after a restart.
+            gateway_requested=before is not None
+            or settings.bip is not None
+            or settings.default_gateway is not None,
+            bridge_address=address,
+        )
+
+    # -- creating and removing -------------------------------------------------------------------
+
+    async def create(self, request: CreateNetwork) -> tuple[str, str]:
+        """Make a network: its id, and a warning or "".  Refused in Docker's words."""
+        context = self._context
+        require_sound(request, [view.network for view in self.list()])
+        # The name is taken in memory before anything is awaited: of a hundred at once one wins.
+        pools = checked_pools(request, self._used_subnets())
+        network = self._new(request, pools)
+        async with context.lock(network.id):
+            await context.ledger.commit(put(network))
+            try:
+                if not pools and request.driver in ("", "bridge"):
+                    network = replace(network, pools=(await self._chosen_pool(network),))
+                    await context.ledger.commit(put(network))
+                context.at("network create: record pending")
+                await context.reconciler.converge(self._state(network))
+                context.at("network create: bridge made")
+            except BaseException:
+                await self._take_away(network)
+                raise
+            await context.ledger.commit(put(replace(network, phase="settled")))
+        context.events.emit("network", "create", network.id, {"name": network.name, "type": network.driver})
+        return network.id, ""
+
+    async def remove(self, reference: str) -> None:
+        """Remove a network nobody is on.  Forbidden with the reason otherwise."""
+        context = self._context
+        network = self.find(reference)
+        if network.predefined:
+            raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
+        async with context.lock(network.id):
+            if self._sandboxes.members(network.id):
+                raise Forbidden(
+                    f"error while removing network: network {network.name} id {network.id} "
+                    "has active endpoints"
+                )
+            await self._take_away(network)
+        context.forget_lock(network.id)
+        context.events.emit("network", "destroy", network.id, {"name": network.name, "type": network.driver})
+
+    async def prune(self, chosen: Callable[[NetworkView], bool]) -> Removed:
+        """Remove every chosen network that no container uses."""
+        used = {
+            attachment.network
+            for container in self._context.records.containers.values()
+            for attachment in container.attachments
+        }
+        names = []
+        for view in self.list():
+            network = view.network
+            if network.predefined or view.members or network.name in used or not chosen(view):
+                continue
+            try:
+                await self.remove(network.id)
+            except FairleadError:
+                continue
+            names.append(network.name)
+        return Removed(tuple(names))
+
+    async def _take_away(self, network: Network) -> None:
+        context = self._context
+        await context.ledger.commit(put(replace(network, phase="removing")))
+        context.at("network remove: record marked")
+        await context.reconciler.converge(absent(self._state(network)))
+        context.at("network remove: bridge gone")
+        await context.ledger.commit(drop(network))
+
+    def _state(self, network: Network) -> dict[Key, Value | None]:
+        if network.driver != "bridge":
+            return {}
+        return bridge_state(network, self._context.settings)
+
+    def _new(self, request: CreateNetwork, pools: tuple[Pool, ...]) -> Network:
+        context = self._context
+        return Network(
+            id=context.new_id(),
+            name=request.name,
+            driver=request.driver or "bridge",
+            created=context.clock.now(),
+            sequence=context.ledger.next_sequence(),
+            pools=pools,
+            internal=request.internal,
+            attachable=request.attachable,
+            ingress=request.ingress,
+            enable_ipv6=request.enable_ipv6,
+            options=request.options,
+            labels=request.labels,
+            ipam_driver=request.ipam_driver,
+            ipam_options=request.ipam_options,
+        )
+
+    def _used_subnets(self) -> Sequence[Subnet]:
+        return [pool.subnet for each in self._context.records.networks.values() for pool in each.pools]
+
+    async def _chosen_pool(self, network: Network) -> Pool:
+        subnet = await self._free_subnet(4)
+        return Pool(subnet, gateway=subnet.network_address + 1, gateway_requested=True)
+
+    async def _free_subnet(self, version: int) -> Subnet:
+        routes = relevant_routes(await self._context.machine.routes())
+        pools = self._context.settings.default_address_pools or BUILT_IN
+        loopback = ip_network("127.0.0.0/8")
+        return choose(pools, version, [*self._used_subnets(), *routes, loopback])

@@ -1,0 +1,121 @@
+"""Which host ports a container gets: the ones it names, or free ones; conflicts name the holder."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from fairlead.model.addresses import Address
+from fairlead.model.container import PortRequest
+from fairlead.model.endpoint import PublishedPort
+from fairlead.model.errors import Failed
+
+# Where ports are chosen from when none is named (Docker's default, IANA's dynamic ports).
+FIRST_CHOSEN, LAST_CHOSEN = 49153, 65535
+ANY4, ANY6 = IPv4Address("0.0.0.0"), IPv6Address("::")
+
+Place = tuple[str, Address, int]  # protocol, host address, host port
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds ports already: published ports and the name of their container."""
+
+    ports: tuple[PublishedPort, ...]
+    container: str
+
+
+def exposed_requests(exposed: Iterable[str], named: Sequence[PortRequest]) -> list[PortRequest]:
+    """What --publish-all adds: a request for each exposed port that none names already."""
+    taken = {(each.container_port, each.protocol) for each in named}
+    added = []
+    for text in exposed:
+        number, _, protocol = text.partition("/")
+        key = (int(number), protocol or "tcp")
+        if key not in taken:
+            added.append(PortRequest(*key))
+    return added
+
+
+class Allocation:
+    """Chooses host ports one request after the other; remembers what it has chosen."""
+
+    def __init__(self, holders: Iterable[Holder], default_address: Address, start: int = FIRST_CHOSEN):
+        """`start` is where the search for a free port begins."""
+        self._held: dict[Place, str] = {}
+        self._default = default_address
+        self._next = start
+        for holder in holders:
+            for port in holder.ports:
+                for offset in range(port.count):
+                    self._held[port.protocol, port.host_address, port.host_port + offset] = holder.container
+
+    def publish(self, requests: Iterable[PortRequest], container: str) -> tuple[PublishedPort, ...]:
+        """The ports for these requests, runs of neighbours put together.
+
+        Raises Failed in Docker's words, with the holder, when a port is taken.
+        """
+        singles: list[PublishedPort] = []
+        for request in sorted(requests, key=lambda each: (each.container_port, each.protocol)):
+            singles += self._one(request, container)
+        return merge(singles)
+
+    def _one(self, request: PortRequest, container: str) -> list[PublishedPort]:
+        addresses = self._addresses(request.host_address)
+        port = self._choose(request, addresses)
+        for address in addresses:
+            self._held[request.protocol, address, port] = container
+        return [
+            PublishedPort(request.protocol, address, port, request.container_port) for address in addresses
+        ]
+
+    def _addresses(self, wanted: str) -> tuple[Address, ...]:
+        if wanted:
+            return (ip_address(wanted),)
+        return (ANY4, ANY6) if self._default == ANY4 else (self._default,)
+
+    def _choose(self, request: PortRequest, addresses: tuple[Address, ...]) -> int:
+        first, _, last = request.host_port.partition("-")
+        if first and int(first):
+            span = range(int(first), int(last or first) + 1)
+        else:
+            span = range(max(self._next, FIRST_CHOSEN), LAST_CHOSEN + 1)
+        for port in span:
+            if all((request.protocol, address, port) not in self._held for address in addresses):
+                if not first or not int(first):
+                    self._next = port + 1
+                return port
+        if not first or not int(first):
+            raise Failed("all ports are allocated")
+        holder = next(
+            self._held[place]
+            for address in addresses
+            if (place := (request.protocol, address, span[0])) in self._held
+        )
+        raise Failed(
+            f"Bind for {addresses[0]}:{first} failed: port is already allocated: held by container {holder}"
+        )
+
+    @property
+    def next_chosen(self) -> int:
+        """Where the next search for a free port begins."""
+        return self._next if self._next <= LAST_CHOSEN else FIRST_CHOSEN
+
+
+def merge(ports: Sequence[PublishedPort]) -> tuple[PublishedPort, ...]:
+    """Put neighbours together: equal protocol and address, both port numbers one higher."""
+    merged: list[PublishedPort] = []
+    last: dict[tuple[str, Address], int] = {}
+    for port in ports:
+        lane = (port.protocol, port.host_address)
+        where = last.get(lane)
+        if where is not None:
+            run = merged[where]
+            follows = (run.host_port + run.count, run.container_port + run.count)
+            if follows == (port.host_port, port.container_port):
+                merged[where] = PublishedPort(
+                    run.protocol, run.host_address, run.host_port, run.container_port, run.count + 1
+                )
+                continue
+        last[lane] = len(merged)
+        merged.append(port)
+    return tuple(merged)

@@ -1,0 +1,66 @@
+"""Finding containers by what users call them, and the names that they may have."""
+
+import re
+from dataclasses import dataclass
+
+from fairlead.engine.context import Context
+from fairlead.engine.names import random_name
+from fairlead.model.container import Container
+from fairlead.model.errors import Conflict, InvalidParameter, NotFound
+
+NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
+
+
+@dataclass(slots=True)
+class References:
+    """Names and ids of containers."""
+
+    context: Context
+
+    def find(self, reference: str) -> Container:
+        """A container by id, name (with or without slash) or unambiguous beginning of its id.
+
+        Source of the order and the words: Docker's `GetContainer`.
+        """
+        containers = self.context.records.containers
+        if not reference:
+            raise InvalidParameter('invalid name or ID supplied: ""')
+        if reference in containers:
+            return containers[reference]
+        name = reference.removeprefix("/")
+        for container in containers.values():
+            if container.name == name:
+                return container
+        begun = [each for each in containers.values() if each.id.startswith(reference)]
+        if len(begun) > 1:
+            raise InvalidParameter(f"Multiple IDs found with provided prefix: {reference}")
+        if not begun:
+            raise NotFound(f"No such container: {reference}")
+        return begun[0]
+
+    def new_name(self, wanted: str) -> str:
+        """The wanted name if it is valid and free, a chosen one for ""; else InvalidParameter or Conflict."""
+        if wanted:
+            return self.require_free(wanted)
+        taken = {container.name for container in self.context.records.containers.values()}
+        for attempt in range(1000):
+            name = random_name(self.context.clock.chance(2), attempt // 5)
+            if name not in taken:
+                return name
+        raise Conflict("cannot choose a name: a thousand tries were all taken")
+
+    def require_free(self, wanted: str) -> str:
+        """The name without its slash, if it is valid and nobody has it."""
+        if not NAME.match(wanted):
+            raise InvalidParameter(
+                f"Invalid container name ({wanted}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+            )
+        name = wanted.removeprefix("/")
+        for container in self.context.records.containers.values():
+            if container.name == name:
+                raise Conflict(
+                    f'Conflict. The container name "/{name}" is already in use by container '
+                    f'"{container.id}". You have to remove (or rename) that container to be able to reuse '
+                    "that name."
+                )
+        return name

@@ -1,0 +1,288 @@
+"""A container's sandbox and its endpoints: leased from the records, then converged into the kernel."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+
+from fairlead.engine.context import Context
+from fairlead.engine.hostfiles import parse_resolv_conf
+from fairlead.engine.ledger import drop, put
+from fairlead.engine.ports import Allocation, Holder, exposed_requests
+from fairlead.ipam.leases import lease
+from fairlead.model.addresses import Address, mac_from_bytes, mac_from_ipv4
+from fairlead.model.container import Container
+from fairlead.model.endpoint import Attachment, Endpoint, Sandbox
+from fairlead.model.errors import Conflict, Failed, FairleadError
+from fairlead.model.host import Key, NamespaceKey, SysctlKey, Value
+from fairlead.model.network import Network
+from fairlead.model.records import RecordChange
+from fairlead.planner.sandbox import endpoint_state, sandbox_state
+from fairlead.planner.steps import absent
+
+# What Docker lets processes without privileges do in a namespace of their own.
+SANDBOX_SYSCTLS = {
+    "net.ipv4.ip_unprivileged_port_start": "0",
+    "net.ipv4.ping_group_range": "0 2147483647",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A container's sandbox and its places on networks, in the order of attachment."""
+
+    sandbox: Sandbox
+    places: tuple[tuple[Network, Endpoint], ...]
+
+    def in_phase(self, phase: str) -> "Stay":
+        """The same with all its records in another phase."""
+        places = tuple((network, replace(endpoint, phase=phase)) for network, endpoint in self.places)
+        return Stay(replace(self.sandbox, phase=phase), places)
+
+    def written(self) -> list[RecordChange]:
+        """The changes that write its records."""
+        return [put(self.sandbox), *(put(endpoint) for _, endpoint in self.places)]
+
+    def dropped(self) -> list[RecordChange]:
+        """The changes that take its records away."""
+        return [drop(self.sandbox), *(drop(endpoint) for _, endpoint in self.places)]
+
+
+class Sandboxes:
+    """Leases, joins and leaves networks for containers."""
+
+    def __init__(self, context: Context):
+        self._context = context
+        self._chosen_port = 0
+
+    # -- what there is ---------------------------------------------------------------------------
+
+    def of(self, container_id: str) -> Stay | None:
+        """The stay of a container that has one (while it runs, and while it comes and goes)."""
+        records = self._context.records
+        sandbox = next(
+            (each for each in records.sandboxes.values() if each.container_id == container_id), None
+        )
+        if sandbox is None:
+            return None
+        endpoints = sorted(
+            (each for each in records.endpoints.values() if each.container_id == container_id),
+            key=lambda each: each.sequence,
+        )
+        networks = records.networks
+        return Stay(sandbox, tuple((networks[each.network_id], each) for each in endpoints))
+
+    def members(self, network_id: str) -> list[Endpoint]:
+        """The endpoints on a network, oldest first."""
+        endpoints = self._context.records.endpoints.values()
+        return sorted((e for e in endpoints if e.network_id == network_id), key=lambda e: e.sequence)
+
+    def state(self, stay: Stay, label: str) -> dict[Key, Value | None]:
+        """What the host should have for this stay."""
+        if not stay.sandbox.name:  # the host's own namespace
+            return {}
+        state = sandbox_state(stay.sandbox, stay.places)
+        for network, endpoint in stay.places:
+            state.update(self.endpoint_state(stay.sandbox, network, endpoint, label))
+        return state
+
+    def endpoint_state(
+        self, sandbox: Sandbox, network: Network, endpoint: Endpoint, label: str
+    ) -> dict[Key, Value | None]:
+        """What the host should have for one endpoint; nothing on the networks host and none."""
+        if not endpoint.host_interface:
+            return {}
+        return endpoint_state(network, sandbox, endpoint, label, self._context.settings)
+
+    # -- leasing ---------------------------------------------------------------------------------
+
+    async def allocate(self, container: Container, networks: Iterable[tuple[Attachment, Network]]) -> Stay:
+        """A new stay for a container about to start: names, addresses and ports chosen, nothing written.
+
+        Raises Conflict, InvalidParameter or Failed in Docker's words.
+        """
+        attached = list(networks)
+        sandbox = await self._new_sandbox(container, [network for _, network in attached])
+        places: list[tuple[Network, Endpoint]] = []
+        for number, (attachment, network) in enumerate(attached):
+            endpoint = self.new_endpoint(container, sandbox, attachment, network, f"eth{number}", number)
+            places.append((network, endpoint))
+        places = self.with_way_out(places)
+        stay = Stay(sandbox, tuple(places))
+        return self._with_ports(container, stay)
+
+    async def _new_sandbox(self, container: Container, networks: list[Network]) -> Sandbox:
+        context = self._context
+        identity = context.new_id()
+        if any(network.driver == "host" for network in networks):
+            return Sandbox(identity, container.id, name="")
+        embedded = any(network.driver == "bridge" and not network.default_bridge for network in networks)
+        servers = container.host_config.dns or context.settings.dns
+        search = container.host_config.dns_search or context.settings.dns_search
+        host = parse_resolv_conf(await context.machine.resolv_conf())
+        return Sandbox(
+            id=identity,
+            container_id=container.id,
+            name=await self._pin_name(container),
+            sysctls=SANDBOX_SYSCTLS,
+            embedded_dns=embedded,
+            upstreams=servers or host.servers,
+            search=search or host.search,
+        )
+
+    async def _pin_name(self, container: Container) -> str:
+        """The container's name, or its id where somebody else's namespace is called so."""
+        names = {sandbox.name for sandbox in self._context.records.sandboxes.values()}
+        taken = container.name in names or await self._context.machine.exists(f"/run/netns/{container.name}")
+        return container.id if taken else container.name
+
+    def new_endpoint(
+        self,
+        container: Container,
+        sandbox: Sandbox,
+        attachment: Attachment,
+        network: Network,
+        interface: str,
+        later: int = 0,
+    ) -> Endpoint:
+        """An endpoint with its leases; `later` keeps several of one call in order."""
+        context = self._context
+        identity = context.new_id()
+        common = Endpoint(
+            id=identity,
+            network_id=network.id,
+            container_id=container.id,
+            sandbox_id=sandbox.id,
+            sequence=context.ledger.next_sequence() + later,
+            interface="",
+            host_interface="",
+            mac="",
+        )
+        if network.driver != "bridge":
+            return common
+        taken = {address for each in self.members(network.id) for address in _addresses(each)}
+        pool4 = next((pool for pool in network.pools if pool.subnet.version == 4), None)
+        pool6 = next((pool for pool in network.pools if pool.subnet.version == 6), None)
+        ipv4 = ipv6 = None
+        if pool4 is not None:
+            address = lease(network, 4, taken, attachment.ipv4)
+            pool4 = next(pool for pool in network.pools if address in pool.subnet)
+            ipv4 = IPv4Interface(f"{address}/{pool4.subnet.prefixlen}")
+        if pool6 is not None and network.enable_ipv6:
+            address = lease(network, 6, taken, attachment.ipv6)
+            pool6 = next(pool for pool in network.pools if address in pool.subnet)
+            ipv6 = IPv6Interface(f"{address}/{pool6.subnet.prefixlen}")
+        mac = attachment.mac or container.config.mac_address
+        return replace(
+            common,
+            interface=interface,
+            host_interface="veth" + identity[:7],
+            mac=mac or (mac_from_ipv4(ipv4.ip) if ipv4 else mac_from_bytes(context.clock.chance(4))),
+            ipv4=ipv4,
+            ipv6=ipv6,
+            gateway4=_gateway4(pool4.gateway) if pool4 else None,
+            gateway6=_gateway6(pool6.gateway) if pool6 and ipv6 else None,
+            names=_names(container, attachment, network),
+        )
+
+    @staticmethod
+    def with_way_out(places: list[tuple[Network, Endpoint]]) -> list[tuple[Network, Endpoint]]:
+        """Give the default route to one endpoint: whose network's name sorts first, internal ones last."""
+        candidates = [(network.internal, network.name, endpoint.id) for network, endpoint in places]
+        chosen = min(candidates, default=(False, "", ""))[2]
+        return [
+            (network, replace(endpoint, default_route=endpoint.id == chosen)) for network, endpoint in places
+        ]
+
+    def _with_ports(self, container: Container, stay: Stay) -> Stay:
+        """The stay with its published ports, on the endpoint that has the way out."""
+        places = []
+        for network, endpoint in stay.places:
+            if endpoint.default_route and network.driver == "bridge" and not network.internal:
+                endpoint = self.published(container, endpoint)
+            places.append((network, endpoint))
+        return Stay(stay.sandbox, tuple(places))
+
+    def published(self, container: Container, endpoint: Endpoint) -> Endpoint:
+        """The endpoint with host ports for all that the container publishes."""
+        requests = list(container.host_config.port_bindings)
+        if container.host_config.publish_all_ports:
+            requests += exposed_requests(container.config.exposed_ports, requests)
+        if not requests:
+            return endpoint
+        records = self._context.records
+        holders = [
+            Holder(each.ports, records.containers[each.container_id].name)
+            for each in records.endpoints.values()
+            if each.ports and each.container_id in records.containers
+        ]
+        allocation = Allocation(holders, self._context.settings.ip, self._chosen_port)
+        try:
+            ports = allocation.publish(requests, container.name)
+        except Failed as error:
+            raise port_failure(container, endpoint, error.message) from error
+        self._chosen_port = allocation.next_chosen
+        return replace(endpoint, ports=ports)
+
+    # -- joining and leaving ---------------------------------------------------------------------
+
+    async def pin(self, stay: Stay, label: str) -> None:
+        """Make the namespace with its sysctls, so that the runtime can begin while links are made."""
+        state = self.state(stay, label)
+        first: dict[Key, Value | None] = {
+            key: value
+            for key, value in state.items()
+            if isinstance(key, NamespaceKey) or (isinstance(key, SysctlKey) and key.namespace)
+        }
+        await self._context.reconciler.converge(first)
+
+    async def join(self, stay: Stay, label: str) -> None:
+        """Converge everything of the stay."""
+        await self._context.reconciler.converge(self.state(stay, label))
+
+    async def leave(self, stay: Stay, label: str) -> None:
+        """Take everything of the stay away, then its records."""
+        await self._context.reconciler.converge(absent(self.state(stay, label)))
+        self._context.at("leave: kernel clean")
+        await self._context.ledger.commit(*stay.dropped())
+
+    async def withdraw(self, stay: Stay, label: str) -> None:
+        """Take back a stay that did not come about; when that fails its records stay for the next start."""
+        try:
+            await self.leave(stay, label)
+        except FairleadError:
+            await self._context.ledger.commit(*stay.in_phase("removing").written())
+            raise
+
+
+def port_failure(container: Container, endpoint: Endpoint, reason: str) -> Failed:
+    """The error of a port that cannot be published, as Docker words it."""
+    return Failed(
+        "driver failed programming external connectivity on endpoint "
+        f"{container.name} ({endpoint.id}): {reason}"
+    )
+
+
+def _addresses(endpoint: Endpoint) -> list[Address]:
+    return [each.ip for each in (endpoint.ipv4, endpoint.ipv6) if each is not None]
+
+
+def _gateway4(address: Address | None) -> IPv4Address | None:
+    return address if isinstance(address, IPv4Address) else None
+
+
+def _gateway6(address: Address | None) -> IPv6Address | None:
+    return address if isinstance(address, IPv6Address) else None
+
+
+def _names(container: Container, attachment: Attachment, network: Network) -> tuple[str, ...]:
+    """What neighbours may call the container: its name, aliases, short id and hostname."""
+    if network.default_bridge:
+        return ()
+    names = [container.name, *attachment.aliases, container.id[:12], container.config.hostname]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def require_no_duplicate(stay: Stay | None, network: Network, container: Container) -> None:
+    """Refuse a second endpoint of one container on one network."""
+    if stay and any(each.id == network.id for each, _ in stay.places):
+        raise Conflict(f"endpoint with name {container.name} already exists in network {network.name}")

@@ -1,0 +1,114 @@
+"""What a container's network namespace is made of, and each of its places on a network."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network
+
+from fairlead.firewall import publish
+from fairlead.model.config import Settings
+from fairlead.model.endpoint import Endpoint, Sandbox
+from fairlead.model.host import (
+    AddressKey,
+    HeldPortKey,
+    Key,
+    LinkKey,
+    LinkSetting,
+    LinkSettingKey,
+    NameKey,
+    NamespaceKey,
+    Resolver,
+    ResolverKey,
+    Route,
+    RouteKey,
+    SysctlKey,
+    Target,
+    Value,
+    Veth,
+)
+from fairlead.model.network import Network
+from fairlead.planner.bridge import mtu
+
+EVERYWHERE4 = IPv4Network("0.0.0.0/0")
+EVERYWHERE6 = IPv6Network("::/0")
+
+
+def sandbox_state(sandbox: Sandbox, places: Sequence[tuple[Network, Endpoint]]) -> dict[Key, Value | None]:
+    """The pinned namespace, its loopback and sysctls, and its resolver.
+
+    `places` are its endpoints with their networks, in the order of attachment.
+    """
+    name = sandbox.name
+    ipv6 = any(endpoint.ipv6 is not None for _, endpoint in places)
+    state: dict[Key, Value | None] = {
+        NamespaceKey(name): sandbox.id[:12],
+        # Without an IPv6 network nothing in the sandbox speaks IPv6, not even link-local.
+        SysctlKey(name, ("net", "ipv6", "conf", "all", "disable_ipv6")): "0" if ipv6 else "1",
+        SysctlKey(name, ("net", "ipv6", "conf", "default", "disable_ipv6")): "0" if ipv6 else "1",
+        LinkSettingKey(name, "lo", LinkSetting.UP): "on",
+    }
+    for dotted, value in sandbox.sysctls.items():
+        state[SysctlKey(name, tuple(dotted.split(".")))] = value
+    if sandbox.embedded_dns:
+        state[ResolverKey(name)] = Resolver(
+            networks=tuple(network.id for network, _ in places if not network.default_bridge),
+            upstreams=sandbox.upstreams,
+            search=sandbox.search,
+            links=sandbox.links,
+            internal=bool(places) and all(network.internal for network, _ in places),
+        )
+    return state
+
+
+def endpoint_state(
+    network: Network, sandbox: Sandbox, endpoint: Endpoint, label: str, settings: Settings
+) -> dict[Key, Value | None]:
+    """The veth pair, its addresses and routes, its names and its published ports.
+
+    `label` is the container's name, for messages about who holds a port.
+    """
+    outer, inner, size = endpoint.host_interface, endpoint.interface, str(mtu(network, settings))
+    state: dict[Key, Value | None] = {
+        LinkKey("", outer): Veth(sandbox.name, inner, endpoint.mac),
+        LinkSettingKey("", outer, LinkSetting.MTU): size,
+        LinkSettingKey("", outer, LinkSetting.MASTER): network.bridge_name,
+        # A container that asks for a port published by itself is answered over the same port.
+        LinkSettingKey("", outer, LinkSetting.HAIRPIN): "on",
+        LinkSettingKey("", outer, LinkSetting.UP): "on",
+        LinkSettingKey(sandbox.name, inner, LinkSetting.MTU): size,
+        LinkSettingKey(sandbox.name, inner, LinkSetting.UP): "on",
+    }
+    for address in (endpoint.ipv4, endpoint.ipv6):
+        if address is not None:
+            state[AddressKey(sandbox.name, inner, address)] = True
+    if endpoint.default_route:
+        if endpoint.gateway4 is not None:
+            state[RouteKey(sandbox.name, EVERYWHERE4)] = Route(endpoint.gateway4, inner)
+        if endpoint.gateway6 is not None:
+            state[RouteKey(sandbox.name, EVERYWHERE6)] = Route(endpoint.gateway6, inner)
+    state.update(_names(network, endpoint))
+    state.update(_published(network, endpoint, label, settings))
+    return state
+
+
+def _names(network: Network, endpoint: Endpoint) -> dict[Key, Value | None]:
+    if network.default_bridge:
+        return {}
+    addresses = [each.ip for each in (endpoint.ipv4, endpoint.ipv6) if each is not None]
+    return {
+        NameKey(network.id, name, address): endpoint.id for name in endpoint.names for address in addresses
+    }
+
+
+def _published(
+    network: Network, endpoint: Endpoint, label: str, settings: Settings
+) -> dict[Key, Value | None]:
+    state: dict[Key, Value | None] = {}
+    for port in endpoint.ports:
+        inside = endpoint.ipv6 if port.host_address.version == 6 and endpoint.ipv6 else endpoint.ipv4
+        if inside is None:
+            continue
+        key = HeldPortKey(port.protocol, port.host_address, port.host_port, port.count)
+        state[key] = Target(inside.ip, port.container_port, endpoint.id, label)
+    if settings.iptables and endpoint.ports:
+        state.update(publish.publish_rules(network, endpoint))
+        state.update(publish.publish_elements(network, endpoint))
+    return state

@@ -1,0 +1,119 @@
+"""From two states to steps: what differs, in the one order in which changes are made."""
+
+from collections.abc import Mapping
+
+from fairlead.model.host import (
+    AddressKey,
+    ChainKey,
+    HeldPortKey,
+    Key,
+    LinkKey,
+    LinkSetting,
+    LinkSettingKey,
+    NameKey,
+    NamespaceKey,
+    NftKey,
+    PolicyKey,
+    ResolverKey,
+    RouteKey,
+    RuleKey,
+    State,
+    Step,
+    SysctlKey,
+    Value,
+)
+
+# What must be there before what.  Ports are bound before any rule leads to them, so that a port
+# which somebody else holds is noticed while nothing has been redirected yet.
+ORDER: tuple[type, ...] = (
+    NamespaceKey,
+    HeldPortKey,
+    SysctlKey,
+    LinkKey,
+    LinkSettingKey,
+    AddressKey,
+    RouteKey,
+    ChainKey,
+    RuleKey,
+    PolicyKey,
+    NftKey,
+    NameKey,
+    ResolverKey,
+)
+RANK = {kind: number for number, kind in enumerate(ORDER)}
+
+# Settings of one link, in the order in which they are made: up comes last.
+SETTINGS = {setting: number for number, setting in enumerate(LinkSetting) if setting is not LinkSetting.UP}
+SETTINGS[LinkSetting.UP] = len(SETTINGS)
+
+# Keys whose absence is never wanted: None in a desired state means "leave it as it is".
+LEFT_ALONE = (SysctlKey, PolicyKey)
+
+
+def _rank(key: Key) -> tuple[int, int]:
+    if isinstance(key, SysctlKey):
+        # The settings of one interface exist only once the interface does.
+        return (RANK[RouteKey] if _of_one_link(key) else RANK[SysctlKey], 0)
+    if isinstance(key, LinkSettingKey):
+        return (RANK[LinkSettingKey], SETTINGS[key.setting])
+    return (RANK[type(key)], 0)
+
+
+def _of_one_link(key: SysctlKey) -> bool:
+    return "conf" in key.path and key.path[-2] not in ("all", "default")
+
+
+def difference(desired: State, observed: State) -> tuple[Step, ...]:
+    """The steps from observed to desired: additions and changes in order, then removals in reverse.
+
+    Only keys of `desired` are compared; an observed state must have them all.  Law:
+    replay(observed, difference(desired, observed)) equals desired, but for keys left alone.
+    """
+    additions: list[Step] = []
+    removals: list[Step] = []
+    for key, wanted in desired.items():
+        there = observed.get(key)
+        if wanted == there or (wanted is None and isinstance(key, LEFT_ALONE)):
+            continue
+        (additions if wanted is not None else removals).append(Step(key, there, wanted))
+    additions.sort(key=lambda step: _rank(step.key))
+    removals.sort(key=lambda step: _rank(step.key), reverse=True)
+    return (*additions, *_without_consequences(removals, desired))
+
+
+def _without_consequences(removals: list[Step], desired: State) -> list[Step]:
+    """Leave out what the kernel takes away by itself together with a link or namespace that goes."""
+    namespaces = {step.key.name for step in removals if isinstance(step.key, NamespaceKey)}
+    links = {(step.key.namespace, step.key.name) for step in removals if isinstance(step.key, LinkKey)}
+
+    def vanishes(key: Key) -> bool:
+        if isinstance(key, (LinkSettingKey, AddressKey)):
+            return key.namespace in namespaces or (key.namespace, key.link) in links
+        if isinstance(key, (RouteKey, LinkKey)):
+            return key.namespace in namespaces
+        return False
+
+    return [step for step in removals if not vanishes(step.key)]
+
+
+def replay(state: State, steps: tuple[Step, ...]) -> Mapping[Key, Value | None]:
+    """The state after the steps, on paper."""
+    after = dict(state)
+    for step in steps:
+        after[step.key] = step.after
+    return after
+
+
+def absent(state: State) -> dict[Key, Value | None]:
+    """The same entries, none of which is wanted any more."""
+    return dict.fromkeys(state)
+
+
+def transition(before: State, after: State) -> dict[Key, Value | None]:
+    """What is desired when `after` takes the place of `before`: what only `before` had must go."""
+    return {**absent(before), **after}
+
+
+def describe(step: Step) -> str:
+    """One line about a step, for messages: what is wanted and what is there."""
+    return f"{step.key}: wanted {step.after}, found {step.before}"

@@ -1,0 +1,111 @@
+"""Observe, compare, perform, look again; what fails midway is undone, newest first.
+
+Creating, repairing, restarting and cleaning up all call `converge` with the state that should be.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fairlead.boundary import Actuator
+from fairlead.model.errors import Failed, FairleadError, StepFailed
+from fairlead.model.host import Key, State, Step, Value
+from fairlead.planner.steps import describe, difference
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a convergence did."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything had to be done."""
+        return bool(self.steps)
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Brings a host to a desired state through its actuators.
+
+    One convergence at a time: the order of all changes to the host is the order of the calls.
+    """
+
+    actuators: Sequence[Actuator]
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def observe(self, keys: Sequence[Key]) -> State:
+        """What is there under these keys."""
+        groups = self._by_actuator(keys)
+        states = await asyncio.gather(*(actuator.observe(group) for actuator, group in groups))
+        observed: dict[Key, Value | None] = {}
+        for state in states:
+            observed.update(state)
+        return observed
+
+    async def converge(self, desired: State) -> Outcome:
+        """Make the host agree with `desired` for exactly its keys, and see that it does.
+
+        Raises what the failing step raised, after everything done before it has been undone.
+        """
+        async with self._turn:
+            keys = list(desired)
+            steps = difference(desired, await self.observe(keys))
+            if not steps:
+                return Outcome(())
+            await self._perform(steps)
+            touched = {step.key: step.after for step in steps}
+            left = difference(touched, await self.observe(list(touched)))
+            if left:
+                await self._undo(list(steps))
+                raise Failed("cannot bring the host to the wanted state: " + "; ".join(map(describe, left)))
+            return Outcome(steps)
+
+    async def _perform(self, steps: Sequence[Step]) -> None:
+        done: list[Step] = []
+        for actuator, batch in self._runs(steps):
+            try:
+                await actuator.perform(batch)
+            except StepFailed as failure:
+                await self._undo([*done, *batch[: failure.done]])
+                raise
+            except BaseException:
+                await self._undo([*done, *batch])
+                raise
+            done.extend(batch)
+
+    async def _undo(self, done: list[Step]) -> None:
+        """Perform the inverses, newest first; a failure there is logged and the rest still tried."""
+        for step in reversed(done):
+            try:
+                await self._actuator(step.key).perform([step.inverse()])
+            except FairleadError as error:
+                log.error("cannot undo %s: %s", step.key, error.message)
+
+    def _actuator(self, key: Key) -> Actuator:
+        for actuator in self.actuators:
+            if isinstance(key, actuator.handles):
+                return actuator
+        raise Failed(f"cannot change {key}: nothing on this host handles it")
+
+    def _by_actuator(self, keys: Sequence[Key]) -> list[tuple[Actuator, list[Key]]]:
+        groups = [
+            (actuator, [key for key in keys if isinstance(key, actuator.handles)])
+            for actuator in self.actuators
+        ]
+        return [(actuator, group) for actuator, group in groups if group]
+
+    def _runs(self, steps: Sequence[Step]) -> list[tuple[Actuator, list[Step]]]:
+        """The steps cut where the actuator changes."""
+        runs: list[tuple[Actuator, list[Step]]] = []
+        for step in steps:
+            actuator = self._actuator(step.key)
+            if runs and runs[-1][0] is actuator:
+                runs[-1][1].append(step)
+            else:
+                runs.append((actuator, [step]))
+        return runs
