@@ -218,6 +218,9 @@ class HostConfig:
     masked_paths: tuple[str, ...] | None = None
     readonly_paths: tuple[str, ...] | None = None
     init: bool | None = None
+    annotations: Mapping[str, str] | None = None  # handed to the runtime as they are
+    # Attributes that the request left null though their type cannot say so; only inspect tells them apart.
+    unset: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ class Attachment:
     """What a container asks of one network; part of the container's record, running or not.
 
     `network` is a name or id as the user gave it until the engine resolves it to an id
-    (`network_id`).  `has_ipam` keeps apart "IPAMConfig": null and {} for inspect.
+    (`network_id`).  `has_ipam` keeps apart "IPAMConfig": null and {} for inspect, `has_aliases`
+    "Aliases": null and [].
     """
 
     network: str
@@ -26,6 +27,7 @@ class Attachment:
     mac: str = ""
     driver_options: Mapping[str, str] | None = None
     gateway_priority: int = 0
+    has_aliases: bool = False
 
 
 @dataclass(frozen=True, slots=True)
