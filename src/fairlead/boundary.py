@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fairlead.model.addresses import Address, Subnet
+from fairlead.model.commands import ExecRequest as ExecRequest
+from fairlead.model.commands import LogQuery as LogQuery
 from fairlead.model.container import Container, MountPoint, PathStat
 from fairlead.model.host import Key, State, Step
 from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig, RootFilesystem
 from fairlead.model.records import RecordChange, Records
 from fairlead.model.views import HostFacts
+from fairlead.model.views import LogLine as LogLine
+from fairlead.model.views import Usage as Usage
 
 
 class Actuator(Protocol):
@@ -78,6 +82,10 @@ class Machine(Protocol):
 
     async def resolv_conf(self) -> str:
         """The text of the host's /etc/resolv.conf, "" if there is none."""
+        ...
+
+    async def hosts_file(self) -> str:
+        """The text of the host's /etc/hosts, "" if there is none."""
         ...
 
     async def uplink_mtu(self) -> int:
@@ -170,23 +178,6 @@ class Exit:
     oom_killed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ExecRequest:
-    """A process to run in a running container."""
-
-    command: tuple[str, ...]
-    environment: tuple[str, ...] = ()
-    user: str = ""
-    working_dir: str = ""
-    tty: bool = False
-    attach_stdin: bool = False
-    attach_stdout: bool = False
-    attach_stderr: bool = False
-    privileged: bool = False
-    detach_keys: str = ""
-    console_size: tuple[int, int] = (0, 0)
-
-
 class Stream(Protocol):
     """Both directions of a container's or an exec's console."""
 
@@ -225,49 +216,6 @@ class ExecProcess(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One piece of output as logged; time in nanoseconds since the epoch."""
-
-    stream: int  # 1 stdout, 2 stderr
-    time: int
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LogQuery:
-    """Which lines: both times in nanoseconds (0 = open), `tail` -1 = all, `follow` waits for more."""
-
-    stdout: bool = True
-    stderr: bool = True
-    since: int = 0
-    until: int = 0
-    tail: int = -1
-    follow: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a container uses now: counters from its control groups, in Docker's units."""
-
-    cpu_total: int = 0  # nanoseconds
-    cpu_user: int = 0
-    cpu_kernel: int = 0
-    per_cpu: tuple[int, ...] = ()
-    system_cpu: int = 0  # nanoseconds of the whole machine
-    online_cpus: int = 1
-    memory: int = 0
-    memory_limit: int = 0
-    memory_max: int = 0
-    memory_stats: Mapping[str, int] = field(default_factory=dict)
-    pids: int = 0
-    pids_limit: int = 0
-    block_read: int = 0
-    block_write: int = 0
-    # By interface inside the sandbox: rx_bytes, rx_packets, rx_errors, rx_dropped, tx_...
-    networks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-
 class Runtime(Protocol):
     """Containers as processes."""
 
@@ -304,6 +252,10 @@ class Runtime(Protocol):
 
     async def alive(self) -> Mapping[str, int]:
         """The first process of every container of ours that lives, by container id."""
+        ...
+
+    async def last_exit(self, container_id: str) -> Exit | None:
+        """How the container ended, as far as its remains tell; None when they tell nothing."""
         ...
 
     def exits(self) -> AsyncIterator[Exit]:

@@ -68,3 +68,32 @@ class CommitContainer:
     pause: bool = True
     config: Config | None = None
     changes: tuple[str, ...] = ()  # Dockerfile instructions: "CMD ...", "ENV ..."
+
+
+@dataclass(frozen=True, slots=True)
+class ExecRequest:
+    """A process to run in a running container."""
+
+    command: tuple[str, ...]
+    environment: tuple[str, ...] = ()
+    user: str = ""
+    working_dir: str = ""
+    tty: bool = False
+    attach_stdin: bool = False
+    attach_stdout: bool = False
+    attach_stderr: bool = False
+    privileged: bool = False
+    detach_keys: str = ""
+    console_size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which lines: both times in nanoseconds (0 = open), `tail` -1 = all, `follow` waits for more."""
+
+    stdout: bool = True
+    stderr: bool = True
+    since: int = 0
+    until: int = 0
+    tail: int = -1
+    follow: bool = False

@@ -146,3 +146,34 @@ class HostFacts:
     paused: int = 0
     stopped: int = 0
     images: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One piece of output as logged; time in nanoseconds since the epoch."""
+
+    stream: int  # 1 stdout, 2 stderr
+    time: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container uses now: counters from its control groups, in Docker's units."""
+
+    cpu_total: int = 0  # nanoseconds
+    cpu_user: int = 0
+    cpu_kernel: int = 0
+    per_cpu: tuple[int, ...] = ()
+    system_cpu: int = 0  # nanoseconds of the whole machine
+    online_cpus: int = 1
+    memory: int = 0
+    memory_limit: int = 0
+    memory_max: int = 0
+    memory_stats: Mapping[str, int] = field(default_factory=dict)
+    pids: int = 0
+    pids_limit: int = 0
+    block_read: int = 0
+    block_write: int = 0
+    # By interface inside the sandbox: rx_bytes, rx_packets, rx_errors, rx_dropped, tx_...
+    networks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
