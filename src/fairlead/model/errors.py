@@ -65,3 +65,15 @@ class PortTaken(Failed):
     def __init__(self, message: str, holder: str = ""):
         super().__init__(message)
         self.holder = holder
+
+
+class StartFailed(Failed):
+    """A container's or an exec's process could not be started.
+
+    `exit_code` is what Docker records: 127 for a command that is not there, 126 for one that
+    cannot be run (clients get 400 for both), 128 for everything else (500).
+    """
+
+    def __init__(self, message: str, exit_code: int = 128):
+        super().__init__(message)
+        self.exit_code = exit_code
