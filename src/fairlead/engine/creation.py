@@ -11,7 +11,7 @@ from fairlead.engine.references import References
 from fairlead.model.commands import CreateContainer
 from fairlead.model.container import Config, Container, HostConfig
 from fairlead.model.endpoint import Attachment
-from fairlead.model.errors import FairleadError, Failed, InvalidParameter, NotFound
+from fairlead.model.errors import Failed, FairleadError, InvalidParameter, NotFound
 
 CONFLICT = "conflicting options: "
 

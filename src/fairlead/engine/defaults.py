@@ -1,4 +1,4 @@
-"""What a container's configuration becomes at create: the image's part and the daemon's defaults merged in."""
+"""A container's configuration at create: the image's part and the daemon's defaults merged in."""
 
 from dataclasses import replace
 

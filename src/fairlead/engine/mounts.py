@@ -4,11 +4,11 @@ import posixpath
 from collections.abc import Callable
 from dataclasses import replace
 
+from fairlead.boundary import Machine
 from fairlead.engine.volumes import Volumes
 from fairlead.model.commands import CreateVolume
 from fairlead.model.container import Config, Container, HostConfig, Mount, MountPoint
 from fairlead.model.errors import InvalidParameter
-from fairlead.boundary import Machine
 
 MODES = ("ro", "rw", "z", "Z", "nocopy", "consistent", "cached", "delegated")
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
@@ -70,10 +70,9 @@ class Mounts:
             for point in self._taken_over(reference):
                 points[point.destination] = point
         given: set[str] = set()
-        wanted = [(parse_bind(text), None) for text in host_config.binds or ()]
-        wanted += [(None, mount) for mount in host_config.mounts or ()]  # type: ignore[list-item]
-        for bind, mount in wanted:
-            point = bind or await self._mount(mount)
+        own = [parse_bind(text) for text in host_config.binds or ()]
+        own += [await self._mount(mount) for mount in host_config.mounts or ()]
+        for point in own:
             if point.destination in given:
                 raise InvalidParameter(f"Duplicate mount point: {point.destination}")
             given.add(point.destination)

@@ -210,6 +210,7 @@ class Networks:
             created=context.clock.now(),
             sequence=context.ledger.next_sequence(),
             pools=pools,
+            pools_chosen_by_user=bool(request.pools),
             internal=request.internal,
             attachable=request.attachable,
             ingress=request.ingress,

@@ -17,7 +17,7 @@ from fairlead.model.host import Key, NamespaceKey, SysctlKey, Value
 from fairlead.model.network import Network
 from fairlead.model.records import RecordChange
 from fairlead.planner.sandbox import endpoint_state, sandbox_state
-from fairlead.planner.steps import absent
+from fairlead.planner.steps import absent, transition
 
 # What Docker lets processes without privileges do in a namespace of their own.
 SANDBOX_SYSCTLS = {
@@ -238,6 +238,16 @@ class Sandboxes:
     async def join(self, stay: Stay, label: str) -> None:
         """Converge everything of the stay."""
         await self._context.reconciler.converge(self.state(stay, label))
+
+    async def restore(self, stay: Stay, label: str) -> None:
+        """Converge the settled part of a running container's stay; what was under way is taken back."""
+        places = tuple(place for place in stay.places if place[1].phase == "settled")
+        kept = Stay(stay.sandbox, places)
+        desired = transition(self.state(stay, label), self.state(kept, label))
+        await self._context.reconciler.converge(desired)
+        gone = [endpoint for _, endpoint in stay.places if endpoint.phase != "settled"]
+        if gone:
+            await self._context.ledger.commit(*(drop(endpoint) for endpoint in gone))
 
     async def leave(self, stay: Stay, label: str) -> None:
         """Take everything of the stay away, then its records."""

@@ -50,6 +50,7 @@ class Network:
     ipam_driver: str = "default"
     ipam_options: Mapping[str, str] | None = None
     predefined: bool = False
+    pools_chosen_by_user: bool = False  # fixed addresses are allowed only then (Docker's rule)
     phase: str = "pending"  # pending: being made; settled; removing: nothing of it is desired
 
     @property

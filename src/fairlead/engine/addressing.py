@@ -1,0 +1,33 @@
+"""Which addresses and aliases a container may ask of a network."""
+
+from fairlead.model.endpoint import Attachment
+from fairlead.model.errors import Conflict, InvalidParameter
+from fairlead.model.network import Network
+
+
+def require_addressable(network: Network, attachment: Attachment) -> None:
+    """Refuse addresses and aliases where Docker does not support them."""
+    fixed = attachment.ipv4 or attachment.ipv6
+    if network.default_bridge or network.driver in ("host", "null"):
+        if fixed:
+            raise InvalidParameter("user specified IP address is supported on user defined networks only")
+        if attachment.aliases:
+            raise InvalidParameter(
+                "network-scoped alias is supported only for containers in user defined networks"
+            )
+    elif fixed and not network.pools_chosen_by_user:
+        raise InvalidParameter(
+            "user specified IP address is supported only when connecting to networks with user configured "
+            "subnets"
+        )
+
+
+def require_possible(networks: list[tuple[Attachment, Network]]) -> None:
+    """The same for everything that a container asks of its networks at start."""
+    for attachment, network in networks:
+        require_addressable(network, attachment)
+    if any(network.driver in ("host", "null") for _, network in networks) and len(networks) > 1:
+        raise Conflict(
+            "container cannot be connected to multiple networks with one of the networks in private "
+            "(none) mode"
+        )

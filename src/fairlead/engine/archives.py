@@ -1,0 +1,118 @@
+"""Paths inside containers, running or not: `docker cp`, export, diff and commit."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fairlead.engine.changes import apply_changes, image_config
+from fairlead.engine.context import Context
+from fairlead.engine.creation import Creation
+from fairlead.engine.references import References
+from fairlead.model.commands import CommitContainer
+from fairlead.model.container import Container, PathStat
+from fairlead.model.image import Image, RootFilesystem
+
+
+class ContainerArchives:
+    """Reads and writes the root filesystems of containers."""
+
+    def __init__(self, context: Context, references: References):
+        self._context = context
+        self._references = references
+
+    @asynccontextmanager
+    async def _root(self, container: Container) -> AsyncIterator[RootFilesystem]:
+        """The container's root, mounted as long as it is used."""
+        images = self._context.images
+        async with self._context.lock(container.id):
+            root = await images.root(container.id)
+        try:
+            yield root
+        finally:
+            async with self._context.lock(container.id):
+                now = self._context.records.containers.get(container.id)
+                if now is not None and not now.state.running:
+                    await images.release(container.id)
+
+    @asynccontextmanager
+    async def _view(self, container: Container) -> AsyncIterator[str]:
+        """The path under which everything that the container sees lies: with its volumes while it runs."""
+        if container.state.status in ("running", "paused"):
+            yield f"/proc/{container.state.pid}/root"
+            return
+        async with self._root(container) as root:
+            yield root.path
+
+    async def stat_path(self, reference: str, path: str) -> PathStat:
+        """What is at a path.  NotFound if nothing."""
+        async with self._view(self._references.find(reference)) as root:
+            return await self._context.archives.stat(root, path)
+
+    async def get_archive(self, reference: str, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
+        """What is at a path, and a tar of it."""
+        container = self._references.find(reference)
+        stat = await self.stat_path(reference, path)
+
+        async def content() -> AsyncIterator[bytes]:
+            async with self._view(container) as root:
+                _, pieces = await self._context.archives.get(root, path)
+                async for piece in pieces:
+                    yield piece
+
+        return stat, content()
+
+    async def put_archive(
+        self,
+        reference: str,
+        path: str,
+        archive: AsyncIterator[bytes],
+        no_overwrite_dir_non_dir: bool,
+        copy_owner: bool,
+    ) -> None:
+        """Unpack a tar at a path."""
+        async with self._view(self._references.find(reference)) as root:
+            await self._context.archives.put(root, path, archive, no_overwrite_dir_non_dir, copy_owner)
+
+    async def export(self, reference: str) -> AsyncIterator[bytes]:
+        """A tar of the whole root, without volumes."""
+        container = self._references.find(reference)
+        self._context.events.emit("container", "export", container.id, Creation.attributes(container))
+
+        async def content() -> AsyncIterator[bytes]:
+            async with self._root(container) as root:
+                async for piece in await self._context.archives.export(root.path):
+                    yield piece
+
+        return content()
+
+    async def changes(self, reference: str) -> Sequence[tuple[str, int]]:
+        """Paths changed against the image."""
+        async with self._root(self._references.find(reference)) as root:
+            return await self._context.images.changes(root)
+
+    async def size(self, container: Container) -> tuple[int, int]:
+        """Bytes of the container's own layer, and with its image."""
+        async with self._root(container) as root:
+            own = await self._context.images.size(root)
+        image = await self._context.images.resolve(container.image_id)
+        return own, own + image.size
+
+    async def commit(self, reference: str, request: CommitContainer) -> Image:
+        """A new image of the container as it is now; it stands still meanwhile if asked to."""
+        context = self._context
+        container = self._references.find(reference)
+        config = apply_changes(image_config(request.config or container.config), request.changes)
+        parent = await context.images.resolve(container.image_id)
+        freeze = request.pause and container.state.status == "running"
+        if freeze:
+            await context.runtime.pause(container.id)
+        try:
+            async with self._root(container) as root:
+                image = await context.images.commit(
+                    root, parent, request.reference, config, request.author, request.comment
+                )
+        finally:
+            if freeze:
+                await context.runtime.unpause(container.id)
+        attributes = {**Creation.attributes(container), "comment": request.comment, "imageID": image.id}
+        context.events.emit("container", "commit", container.id, attributes)
+        return image

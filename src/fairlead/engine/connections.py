@@ -1,0 +1,145 @@
+"""Connecting containers to networks and disconnecting them, running or not."""
+
+from dataclasses import replace
+
+from fairlead.engine.addressing import require_addressable
+from fairlead.engine.context import Context
+from fairlead.engine.files import Files
+from fairlead.engine.ledger import drop, put
+from fairlead.engine.lifecycle import Lifecycle
+from fairlead.engine.networks import Networks
+from fairlead.engine.references import References
+from fairlead.engine.sandboxes import Sandboxes, Stay, require_no_duplicate
+from fairlead.model.container import Container
+from fairlead.model.endpoint import Attachment
+from fairlead.model.errors import Failed, FairleadError, Forbidden, InvalidParameter, NotFound
+from fairlead.model.network import Network
+from fairlead.planner.steps import transition
+
+
+class Connections:
+    """Changes the attachments of a container; a running one is converged to them at once."""
+
+    def __init__(
+        self,
+        context: Context,
+        references: References,
+        networks: Networks,
+        sandboxes: Sandboxes,
+        files: Files,
+        lifecycle: Lifecycle,
+    ):
+        self._context = context
+        self._references = references
+        self._networks = networks
+        self._sandboxes = sandboxes
+        self._files = files
+        self._lifecycle = lifecycle
+
+    async def connect(self, reference: str, container: str, attachment: Attachment) -> None:
+        """Put a container on one more network.  Refused in Docker's words."""
+        network = self._networks.find(reference)
+        found = self._references.find(container)
+        async with self._context.lock(found.id):
+            found = self._references.find(found.id)
+            self._require_connectable(network, found, attachment)
+            attachment = replace(attachment, network=network.name)
+            attached = replace(found, attachments=(*found.attachments, attachment))
+            stay = self._sandboxes.of(found.id)
+            if not found.state.running or stay is None:
+                await self._context.ledger.commit(put(attached))
+                return
+            await self._grow(attached, stay, network, attachment)
+        self._lifecycle.tell_network("connect", network.id, network.name, network.driver, found.id)
+
+    def _require_connectable(self, network: Network, container: Container, attachment: Attachment) -> None:
+        require_no_duplicate(self._sandboxes.of(container.id), network, container)
+        if any(each.network in (network.name, network.id) for each in container.attachments):
+            raise Forbidden(f"endpoint with name {container.name} already exists in network {network.name}")
+        mode = container.host_config.network_mode
+        if container.state.running and (mode == "host" or mode.startswith("container:")):
+            raise InvalidParameter(
+                "container sharing network namespace with another container or host cannot be connected "
+                "to any other network"
+            )
+        if network.driver == "host":
+            raise InvalidParameter(
+                "container cannot be disconnected from host network or connected to host network"
+            )
+        if network.driver == "null" or mode == "none":
+            raise InvalidParameter(
+                "container cannot be connected to multiple networks with one of the networks in private "
+                "(none) mode"
+            )
+        require_addressable(network, attachment)
+
+    async def _grow(self, container: Container, stay: Stay, network: Network, attachment: Attachment) -> None:
+        """One more endpoint for a running container; the way out moves if the order of names says so."""
+        numbers = [int(each.interface.removeprefix("eth")) for _, each in stay.places if each.interface]
+        interface = f"eth{max(numbers, default=-1) + 1}"
+        endpoint = self._sandboxes.new_endpoint(container, stay.sandbox, attachment, network, interface)
+        sandbox = stay.sandbox
+        if not sandbox.embedded_dns and not network.default_bridge:
+            sandbox = replace(sandbox, embedded_dns=True)
+        places = self._sandboxes.with_way_out([*stay.places, (network, endpoint)])
+        await self._change(container, stay, Stay(sandbox, tuple(places)))
+
+    async def disconnect(self, reference: str, container: str, force: bool = False) -> None:
+        """Take a container off a network.  Refused in Docker's words."""
+        network = self._networks.find(reference)
+        found = self._find_for_disconnect(container, force)
+        async with self._context.lock(found.id):
+            found = self._references.find(found.id)
+            if network.driver == "host":
+                raise InvalidParameter(
+                    "container cannot be disconnected from host network or connected to host network"
+                )
+            kept = tuple(each for each in found.attachments if each.network not in (network.name, network.id))
+            if len(kept) == len(found.attachments):
+                raise Failed(f"container {found.id} is not connected to network {network.name}")
+            found = replace(found, attachments=kept)
+            stay = self._sandboxes.of(found.id)
+            if not found.state.running or stay is None:
+                await self._context.ledger.commit(put(found))
+                return
+            places = [(each, endpoint) for each, endpoint in stay.places if each.id != network.id]
+            places = self._sandboxes.with_way_out(places)
+            await self._change(found, stay, Stay(stay.sandbox, tuple(places)))
+        self._lifecycle.tell_network("disconnect", network.id, network.name, network.driver, found.id)
+
+    def _find_for_disconnect(self, container: str, force: bool) -> Container:
+        try:
+            return self._references.find(container)
+        except NotFound as error:
+            if force:
+                raise NotFound(f"endpoint {container} not found") from error
+            raise
+
+    async def _change(self, container: Container, before: Stay, after: Stay) -> None:
+        """From one stay to another: records of both, the kernel, then the records of the new one."""
+        context = self._context
+        gone = [endpoint for _, endpoint in before.places if endpoint.id not in _ids(after)]
+        new = [endpoint for _, endpoint in after.places if endpoint.id not in _ids(before)]
+        marked = [put(replace(endpoint, phase="removing")) for endpoint in gone]
+        await context.ledger.commit(*marked, *(put(endpoint) for endpoint in new))
+        context.at("connection: records pending")
+        old, wanted = (
+            self._sandboxes.state(before, container.name),
+            self._sandboxes.state(after, container.name),
+        )
+        try:
+            await context.reconciler.converge(transition(old, wanted))
+        except FairleadError:
+            restored = [put(replace(endpoint, phase="settled")) for endpoint in gone]
+            await context.ledger.commit(*restored, *(drop(endpoint) for endpoint in new))
+            raise
+        context.at("connection: kernel changed")
+        settled = after.in_phase("settled")
+        await context.ledger.commit(
+            put(container), *settled.written(), *(drop(endpoint) for endpoint in gone)
+        )
+        await self._files.write(container, settled)
+
+
+def _ids(stay: Stay) -> set[str]:
+    return {endpoint.id for _, endpoint in stay.places}

@@ -1,0 +1,173 @@
+"""The engine: its parts joined, its start and its end."""
+
+import logging
+from dataclasses import replace
+
+from fairlead.boundary import (
+    Actuator,
+    Archives,
+    Clock,
+    FaultPoint,
+    Images,
+    Machine,
+    RecordStore,
+    Runtime,
+)
+from fairlead.engine.archives import ContainerArchives
+from fairlead.engine.connections import Connections
+from fairlead.engine.consoles import Consoles
+from fairlead.engine.containers import Containers
+from fairlead.engine.context import Context
+from fairlead.engine.creation import Creation
+from fairlead.engine.events import EventLog
+from fairlead.engine.execs import Execs
+from fairlead.engine.files import Files
+from fairlead.engine.health import HealthChecks
+from fairlead.engine.imagestore import ImageStore
+from fairlead.engine.ledger import Ledger, put
+from fairlead.engine.lifecycle import Lifecycle
+from fairlead.engine.mounts import Mounts
+from fairlead.engine.networks import Networks
+from fairlead.engine.references import References
+from fairlead.engine.removal import Removal
+from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine.stopping import Stopping
+from fairlead.engine.supervision import Supervision
+from fairlead.engine.viewing import Viewing
+from fairlead.engine.volumes import Volumes
+from fairlead.engine.waits import Waits
+from fairlead.model.config import Settings
+from fairlead.model.records import HostRecord
+from fairlead.model.views import HostFacts
+from fairlead.planner.base import base_state
+from fairlead.reconcile.converge import Reconciler
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Everything that can be asked of fairlead, by subject."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: RecordStore,
+        actuators: tuple[Actuator, ...],
+        runtime: Runtime,
+        images: Images,
+        archives: Archives,
+        machine: Machine,
+        clock: Clock,
+        at: FaultPoint = lambda name: None,
+    ):
+        """Join the parts; nothing happens before `begin`."""
+        self.events = EventLog(clock)
+        context = Context(
+            settings=settings,
+            ledger=Ledger(store),
+            reconciler=Reconciler(actuators),
+            runtime=runtime,
+            images=images,
+            archives=archives,
+            machine=machine,
+            clock=clock,
+            events=self.events,
+            at=at,
+        )
+        self._context = context
+        references, waits, consoles = References(context), Waits(), Consoles(runtime)
+        sandboxes = Sandboxes(context)
+        networks = Networks(context, sandboxes)
+        files = Files(context, sandboxes)
+        self.volumes = Volumes(context)
+        self.images = ImageStore(context)
+        self.execs = Execs(context, references)
+        creation = Creation(context, references, networks, Mounts(machine, self.volumes, references.find))
+        lifecycle = Lifecycle(context, references, networks, sandboxes, files, consoles, waits)
+        stopping = Stopping(context, references, lifecycle, waits)
+        removal = Removal(context, references, sandboxes, stopping, self.volumes, consoles, waits)
+        health = HealthChecks(context)
+        self._stopping = stopping
+        self._networks = networks
+        self._supervision = Supervision(context, lifecycle, removal, sandboxes, waits, health)
+        self.networks = networks
+        self.connections = Connections(context, references, networks, sandboxes, files, lifecycle)
+        self.containers = Containers(
+            context=context,
+            references=references,
+            creation=creation,
+            lifecycle=lifecycle,
+            stopping=stopping,
+            removal=removal,
+            archives=ContainerArchives(context, references),
+            viewing=Viewing(context, references, networks, sandboxes, self.execs),
+            consoles=consoles,
+            waits=waits,
+            health=health,
+        )
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._context.settings
+
+    async def begin(self) -> None:
+        """Read the records and bring the host into line with them: one ordinary convergence."""
+        context = self._context
+        await context.ledger.load()
+        host = await self._host_record()
+        state = base_state(context.settings, host.forwarding_switched_on)
+        await context.reconciler.converge(state)
+        context.at("begin: base made")
+        await self._networks.begin()
+        context.at("begin: networks made")
+        await self.volumes.begin()
+        await self._supervision.begin()
+
+    async def _host_record(self) -> HostRecord:
+        context = self._context
+        host = context.records.hosts.get("host")
+        if host is None:
+            host = HostRecord(engine_id=context.new_id())
+        if context.settings.ip_forward and not await context.machine.forwarding():
+            host = replace(host, forwarding_switched_on=True)
+        if context.records.hosts.get("host") != host:
+            await context.ledger.commit(put(host))
+        return host
+
+    async def finish(self) -> None:
+        """The daemon ends: containers live on, or are stopped first where live-restore is off."""
+        self._supervision.no_more_restarts()
+        if not self._context.settings.live_restore:
+            await self._stopping.stop_all(self._context.settings.shutdown_timeout)
+        await self._supervision.finish()
+
+    def reload(self, settings: Settings) -> None:
+        """Go by other settings from now on, as far as they can change while the engine runs."""
+        self._context.settings = settings
+        self.events.emit("daemon", "reload", self._context.records.hosts["host"].engine_id, {})
+
+    async def facts(self) -> HostFacts:
+        """What `docker info` says, counts included."""
+        records, settings = self._context.records, self._context.settings
+        states = [container.state.status for container in records.containers.values()]
+        host = records.hosts.get("host", HostRecord())
+        facts = await self._context.machine.facts()
+        return replace(
+            facts,
+            engine_id=host.engine_id,
+            root=settings.data_root,
+            labels=settings.labels,
+            live_restore=settings.live_restore,
+            debug=settings.debug,
+            insecure_registries=settings.insecure_registries,
+            registry_mirrors=settings.registry_mirrors,
+            default_runtime=settings.default_runtime,
+            forwarding=await self._context.machine.forwarding(),
+            address_pools=tuple((str(each.base), each.size) for each in settings.default_address_pools),
+            containers=len(states),
+            running=states.count("running"),
+            paused=states.count("paused"),
+            stopped=len(states) - states.count("running") - states.count("paused"),
+            images=len(await self._context.images.list()),
+        )

@@ -1,0 +1,276 @@
+"""A container's way from created to running and back: every start and every end goes through here."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+from fairlead.boundary import Exit, Launch
+from fairlead.engine.addressing import require_possible
+from fairlead.engine.consoles import Consoles
+from fairlead.engine.context import Context
+from fairlead.engine.creation import Creation, require_joinable
+from fairlead.engine.files import Files
+from fairlead.engine.ledger import put
+from fairlead.engine.networks import Networks
+from fairlead.engine.references import References
+from fairlead.engine.sandboxes import Sandboxes, Stay, port_failure
+from fairlead.engine.waits import Waits
+from fairlead.model.container import Container, ContainerState
+from fairlead.model.errors import Conflict, FairleadError, NotFound, NotModified, PortTaken
+from fairlead.model.views import WaitResult
+
+log = logging.getLogger(__name__)
+START_FAILED = 128  # Docker's exit code for a container that could not be started
+
+
+class Lifecycle:
+    """Starts containers and deals with their ends."""
+
+    def __init__(
+        self,
+        context: Context,
+        references: References,
+        networks: Networks,
+        sandboxes: Sandboxes,
+        files: Files,
+        consoles: Consoles,
+        waits: Waits,
+    ):
+        self._context = context
+        self._references = references
+        self._networks = networks
+        self._sandboxes = sandboxes
+        self._files = files
+        self._consoles = consoles
+        self._waits = waits
+
+    # -- start -----------------------------------------------------------------------------------
+
+    async def start(self, container_id: str, restart_count: int = 0) -> None:
+        """Let the container run.  NotModified if it does; other errors in Docker's words, nothing left."""
+        context = self._context
+        async with context.lock(container_id):
+            container = context.records.containers.get(container_id)
+            if container is None or container.phase != "settled":
+                raise NotFound(f"No such container: {container_id}")
+            if container.state.status == "paused":
+                raise Conflict("cannot start a paused container, try unpause instead")
+            if container.state.status == "running":
+                raise NotModified(f"container {container_id} runs already")
+            try:
+                await self._launch(container, restart_count)
+            except FairleadError as error:
+                await self._note_failure(container_id, error)
+                raise
+            finally:
+                self._consoles.give_up(container_id)
+            attributes = Creation.attributes(container)
+        context.events.emit("container", "start", container_id, attributes)
+
+    async def _launch(self, container: Container, restart_count: int) -> None:
+        context = self._context
+        context.at("start: begin")
+        async with AsyncExitStack() as undo:
+            stay = await self._enter(container, undo)
+            image = await context.images.resolve(container.image_id)
+            undo.push_async_callback(context.images.release, container.id)
+            root = await context.images.prepare(container.id, image)
+            context.at("start: root mounted")
+            await self._fill_volumes(container, root.path)
+            launch = await self._launch_order(container, stay, root)
+            context.at("start: files written")
+            if stay is not None:
+                await self._sandboxes.pin(stay, container.name)
+                context.at("start: namespace pinned")
+            undo.push_async_callback(context.runtime.delete, container.id)
+            pid = await self._create_and_join(launch, stay)
+            context.at("start: joined")
+            await self._consoles.connect(container.id)
+            await context.runtime.start(container.id)
+            context.at("start: process started")
+            await self._settle(container, stay, pid, restart_count)
+            undo.pop_all()
+        context.at("start: settled")
+
+    async def _enter(self, container: Container, undo: AsyncExitStack) -> Stay | None:
+        """Lease the container's places and write their records; None when it shares another's sandbox."""
+        context = self._context
+        if container.host_config.network_mode.startswith("container:"):
+            return None
+        left_over = self._sandboxes.of(container.id)
+        if left_over is not None:
+            await self._sandboxes.leave(left_over, container.name)
+        attached = [
+            (attachment, self._networks.find(attachment.network)) for attachment in container.attachments
+        ]
+        require_possible(attached)
+        stay = await self._sandboxes.allocate(container, attached)
+        undo.push_async_callback(self._sandboxes.withdraw, stay, container.name)
+        await context.ledger.commit(*stay.written())
+        context.at("start: records pending")
+        return stay
+
+    async def _launch_order(self, container: Container, stay: Stay | None, root: Any) -> Launch:
+        context = self._context
+        if stay is not None:
+            await self._files.write(container, stay)
+            owner, namespace = container, self._namespace(stay)
+        else:
+            owner, namespace = self._shared_network(container)
+        return Launch(
+            container=container,
+            root=root,
+            namespace=namespace,
+            mounts=container.mounts,
+            directory=context.machine.directory(container.id),
+            bind_files=self._files.binds(owner.id),
+            joined=self._joined(container),
+            environment=self._link_environment(container),
+            init_path=context.settings.init_path if self._wants_init(container) else "",
+            default_ulimits=tuple(
+                (each.name, each.soft, each.hard) for each in context.settings.default_ulimits
+            ),
+        )
+
+    async def _create_and_join(self, launch: Launch, stay: Stay | None) -> int:
+        """Make the process while its links are made; both or neither."""
+        container = launch.container
+        joining: Coroutine[Any, Any, None] = asyncio.sleep(0)
+        if stay is not None:
+            joining = self._sandboxes.join(stay, container.name)
+        pid, joined = await asyncio.gather(
+            self._context.runtime.create(launch), joining, return_exceptions=True
+        )
+        if isinstance(joined, PortTaken) and stay is not None:
+            endpoint = next(endpoint for _, endpoint in stay.places if endpoint.ports)
+            raise port_failure(container, endpoint, joined.message) from joined
+        for result in (joined, pid):
+            if isinstance(result, BaseException):
+                raise result
+        assert isinstance(pid, int)
+        return pid
+
+    async def _settle(self, container: Container, stay: Stay | None, pid: int, restart_count: int) -> None:
+        context = self._context
+        state = ContainerState(
+            status="running",
+            pid=pid,
+            started=context.clock.now(),
+            finished=container.state.finished,
+            restart_count=restart_count,
+            ever_started=True,
+        )
+        running = replace(container, state=state, has_files=True)
+        settled = stay.in_phase("settled") if stay else None
+        await context.ledger.commit(put(running), *(settled.written() if settled else ()))
+        for network, endpoint in stay.places if stay else ():
+            self.tell_network("connect", network.id, network.name, network.driver, endpoint.container_id)
+
+    async def _note_failure(self, container_id: str, error: FairleadError) -> None:
+        context = self._context
+        container = context.records.containers[container_id]
+        code = getattr(error, "exit_code", START_FAILED)
+        status = "exited" if container.state.ever_started else "created"
+        state = replace(container.state, status=status, pid=0, exit_code=code, error=error.message)
+        await context.ledger.commit(put(replace(container, state=state, has_files=True)))
+        result = WaitResult(code, error.message)
+        if status == "exited":
+            self._waits.tell(container_id, "ended", result)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    async def end(self, exit: Exit) -> Container | None:
+        """Its process has ended: leave its networks, unmount its root, note how it ended.
+
+        The container as recorded then; None if it was not running.
+        """
+        context = self._context
+        async with context.lock(exit.container_id):
+            container = context.records.containers.get(exit.container_id)
+            if container is None or container.state.status not in ("running", "paused"):
+                return None
+            stay = self._sandboxes.of(container.id)
+            if stay is not None:
+                await context.ledger.commit(*stay.in_phase("removing").written())
+            context.at("end: records marked")
+            await self._clean_up(container, stay)
+            context.at("end: cleaned up")
+            state = replace(
+                container.state,
+                status="exited",
+                pid=0,
+                exit_code=exit.code,
+                oom_killed=exit.oom_killed,
+                finished=exit.finished or context.clock.now(),
+                health=None,
+            )
+            container = replace(context.records.containers[container.id], state=state)
+            await context.ledger.commit(put(container))
+        attributes = {**Creation.attributes(container), "exitCode": str(exit.code)}
+        if exit.oom_killed:
+            context.events.emit("container", "oom", container.id, Creation.attributes(container))
+        context.events.emit("container", "die", container.id, attributes)
+        for network, endpoint in stay.places if stay else ():
+            self.tell_network("disconnect", network.id, network.name, network.driver, endpoint.container_id)
+        return container
+
+    async def _clean_up(self, container: Container, stay: Stay | None) -> None:
+        """Everything at once; a failure is logged, its record stays, and the rest is still done."""
+        context = self._context
+        work: list[Coroutine[Any, Any, Any]] = [context.runtime.delete(container.id)]
+        if stay is not None:
+            work.append(self._sandboxes.leave(stay, container.name))
+        for failure in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(failure, BaseException):
+                log.error("cannot clean up after container %s: %s", container.name, failure)
+        try:
+            await context.images.release(container.id)
+        except FairleadError as error:
+            log.error("cannot unmount the root of container %s: %s", container.name, error.message)
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def tell_network(self, action: str, network_id: str, name: str, driver: str, container_id: str) -> None:
+        """Emit a network event about a container."""
+        attributes = {"container": container_id, "name": name, "type": driver}
+        self._context.events.emit("network", action, network_id, attributes)
+
+    def _namespace(self, stay: Stay) -> str:
+        return f"/run/netns/{stay.sandbox.name}" if stay.sandbox.name else ""
+
+    def _shared_network(self, container: Container) -> tuple[Container, str]:
+        """Whose files and namespace a container in the mode container:X uses."""
+        target = self._references.find(container.host_config.network_mode.partition(":")[2])
+        require_joinable(target, target.state.status in ("running", "paused"))
+        if target.host_config.network_mode.startswith("container:"):
+            return self._shared_network(target)
+        stay = self._sandboxes.of(target.id)
+        assert stay is not None, "a running container has a sandbox"
+        return target, self._namespace(stay)
+
+    def _joined(self, container: Container) -> dict[str, str]:
+        """Paths of other containers' namespaces that it shares."""
+        modes = {"ipc": container.host_config.ipc_mode, "pid": container.host_config.pid_mode}
+        joined = {}
+        for kind, mode in modes.items():
+            if mode.startswith("container:"):
+                target = self._references.find(mode.partition(":")[2])
+                if target.state.status != "running":
+                    raise Conflict(f"cannot join {kind.upper()} of a non running container: {target.id}")
+                joined[kind] = f"/proc/{target.state.pid}/ns/{kind}"
+        return joined
+
+    def _link_environment(self, container: Container) -> tuple[str, ...]:
+        return ()
+
+    def _wants_init(self, container: Container) -> bool:
+        own = container.host_config.init
+        return self._context.settings.init if own is None else own
+
+    async def _fill_volumes(self, container: Container, root: str) -> None:
+        for point in container.mounts:
+            if point.type == "volume" and point.copy and point.writable:
+                await self._context.machine.fill_volume(point.source, root, point.destination)

@@ -1,0 +1,176 @@
+"""What follows an end: removal, a restart after a while, or nothing; and what follows a daemon's start."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from fairlead.boundary import Exit
+from fairlead.engine.context import Context
+from fairlead.engine.health import HealthChecks
+from fairlead.engine.ledger import put
+from fairlead.engine.lifecycle import Lifecycle
+from fairlead.engine.removal import Removal
+from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine.waits import Waits
+from fairlead.model.container import Container
+from fairlead.model.errors import FairleadError
+from fairlead.model.views import WaitResult
+
+log = logging.getLogger(__name__)
+FIRST_PAUSE = 0.1  # seconds before the first restart; doubled with each that follows
+LONGEST_PAUSE = 60.0
+LONG_RUN = 10.0  # seconds; whoever ran as long begins again with the first pause
+LOST = 255  # the exit code of a container whose end nobody saw
+
+
+def restarts(container: Container, *, at_start: bool = False) -> bool:
+    """Whether its policy brings the container back.
+
+    Source: Docker's `restartmanager`: a container that the user stopped stays so, except that
+    `always` counts again when the daemon starts.
+    """
+    policy, state = container.host_config.restart_policy, container.state
+    if policy.name == "always":
+        return at_start or not state.stopped_by_user
+    if state.stopped_by_user:
+        return False
+    if policy.name == "unless-stopped":
+        return True
+    if policy.name == "on-failure" and state.exit_code != 0:
+        return policy.maximum_retry_count == 0 or state.restart_count < policy.maximum_retry_count
+    return False
+
+
+class Supervision:
+    """Watches ends and acts on them."""
+
+    def __init__(
+        self,
+        context: Context,
+        lifecycle: Lifecycle,
+        removal: Removal,
+        sandboxes: Sandboxes,
+        waits: Waits,
+        health: HealthChecks,
+    ):
+        self._context = context
+        self._lifecycle = lifecycle
+        self._removal = removal
+        self._sandboxes = sandboxes
+        self._waits = waits
+        self._health = health
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pauses: dict[str, float] = {}
+        self._ending = False
+
+    # -- the daemon's start and end --------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Bring containers into line with what is found: finish what was cut short, adopt what lives."""
+        alive = await self._context.runtime.alive()
+        for container in list(self._context.records.containers.values()):
+            try:
+                await self._settle(container, alive.get(container.id, 0))
+            except FairleadError as error:
+                log.error("cannot bring container %s into line: %s", container.name, error.message)
+        for container_id in alive:
+            if container_id not in self._context.records.containers:
+                await self._context.runtime.delete(container_id)
+        for container in list(self._context.records.containers.values()):
+            idle = not container.state.running and container.state.ever_started
+            if container.state.status == "restarting" or (idle and restarts(container, at_start=True)):
+                self._spawn(self._bring_back(container, 0.0))
+        self._spawn(self._watch())
+
+    async def _settle(self, container: Container, pid: int) -> None:
+        if container.phase != "settled":
+            await self._removal.take_away(container.id, volumes=False)
+            return
+        stay = self._sandboxes.of(container.id)
+        runs = container.state.status in ("running", "paused")
+        if runs and pid:
+            if stay is not None:
+                await self._sandboxes.restore(stay, container.name)
+            self._health.watch(container)
+        elif runs:
+            ended = await self._context.runtime.last_exit(container.id)
+            await self.ended(ended or Exit(container.id, LOST, 0))
+        else:
+            # A start that was cut short, or an end whose clean-up was.
+            await self._context.runtime.delete(container.id)
+            if stay is not None:
+                await self._sandboxes.leave(stay, container.name)
+            await self._context.images.release(container.id)
+            if container.host_config.auto_remove and container.state.ever_started:
+                await self._removal.take_away(container.id, volumes=True)
+
+    async def finish(self) -> None:
+        """The daemon ends: no more restarts; what is under way comes to its end."""
+        self._ending = True
+        self._health.finish()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def no_more_restarts(self) -> None:
+        """From now on ends are only noted."""
+        self._ending = True
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        async for exit in self._context.runtime.exits():
+            self._spawn(self.ended(exit))
+
+    async def ended(self, exit: Exit) -> None:
+        """Deal with one end and with what follows from it."""
+        self._health.forget(exit.container_id)
+        container = await self._lifecycle.end(exit)
+        if container is None:
+            return
+        comes_back = restarts(container) and not self._ending
+        if comes_back:
+            await self._mark_restarting(container)
+        self._waits.tell(container.id, "ended", WaitResult(exit.code))
+        if comes_back:
+            self._spawn(self._bring_back(container, self._pause(container)))
+        elif container.host_config.auto_remove and not self._ending:
+            await self._removal.take_away(container.id, volumes=True)
+
+    async def _mark_restarting(self, container: Container) -> None:
+        async with self._context.lock(container.id):
+            now = self._context.records.containers.get(container.id)
+            if now is not None and now.state.status == "exited":
+                state = replace(now.state, status="restarting")
+                await self._context.ledger.commit(put(replace(now, state=state)))
+
+    def _pause(self, container: Container) -> float:
+        ran = (container.state.finished - container.state.started) / 1e9
+        before = 0.0 if ran >= LONG_RUN else self._pauses.get(container.id, 0.0)
+        pause = min(before * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+        self._pauses[container.id] = pause
+        return pause
+
+    async def _bring_back(self, container: Container, pause: float) -> None:
+        await self._context.clock.sleep(pause)
+        now = self._context.records.containers.get(container.id)
+        if now is None or (now.state.status != "restarting" and now.state != container.state):
+            return  # stopped, started or removed meanwhile
+        try:
+            await self._lifecycle.start(container.id, now.state.restart_count + 1 if pause else 0)
+        except FairleadError as error:
+            log.warning("cannot restart container %s: %s", container.name, error.message)
+            return
+        self._health.watch(self._context.records.containers[container.id])
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a task of the engine failed", exc_info=task.exception())

@@ -1,0 +1,89 @@
+"""Containers as inspect and list show them, put together from the records."""
+
+from fairlead.engine.context import Context
+from fairlead.engine.execs import Execs
+from fairlead.engine.files import DESTINATIONS
+from fairlead.engine.networks import Networks
+from fairlead.engine.references import References
+from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.model.container import Container
+from fairlead.model.errors import FairleadError
+from fairlead.model.network import Network
+from fairlead.model.views import AttachedNetwork, ContainerView
+
+
+class Viewing:
+    """Renders records into views."""
+
+    def __init__(
+        self,
+        context: Context,
+        references: References,
+        networks: Networks,
+        sandboxes: Sandboxes,
+        execs: Execs,
+    ):
+        self._context = context
+        self._references = references
+        self._networks = networks
+        self._sandboxes = sandboxes
+        self._execs = execs
+
+    def view(self, container: Container) -> ContainerView:
+        """Everything about a container but its sizes."""
+        machine, runtime = self._context.machine, self._context.runtime
+        owner = self._files_owner(container)
+        directory = machine.directory(owner.id)
+        paths = {name: f"{directory}/{name}" if owner.has_files else "" for name in DESTINATIONS}
+        stay = self._sandboxes.of(container.id) if container.state.running else None
+        return ContainerView(
+            container=container,
+            image_name=container.config.image,
+            networks=self._attached(container, stay),
+            sandbox=stay.sandbox if stay else None,
+            sandbox_key=self._sandbox_key(stay),
+            hostname_path=paths["hostname"],
+            hosts_path=paths["hosts"],
+            resolv_conf_path=paths["resolv.conf"],
+            log_path=runtime.log_path(container.id) if container.state.ever_started else "",
+            links=self._links(container),
+            exec_ids=self._execs.of(container.id),
+        )
+
+    def _files_owner(self, container: Container) -> Container:
+        """Whose files it sees: its own, or those of the container whose network it shares."""
+        mode = container.host_config.network_mode
+        if not mode.startswith("container:"):
+            return container
+        try:
+            return self._references.find(mode.partition(":")[2])
+        except FairleadError:
+            return container
+
+    def _attached(self, container: Container, stay: Stay | None) -> tuple[AttachedNetwork, ...]:
+        endpoints = {network.id: endpoint for network, endpoint in stay.places} if stay else {}
+        attached = []
+        for attachment in container.attachments:
+            network: Network | None
+            try:
+                network = self._networks.find(attachment.network)
+            except FairleadError:
+                network = None
+            endpoint = endpoints.get(network.id) if network else None
+            name = network.name if network else attachment.network
+            attached.append(AttachedNetwork(name, attachment, network, endpoint))
+        return tuple(attached)
+
+    def _sandbox_key(self, stay: Stay | None) -> str:
+        if stay is None:
+            return ""
+        directory = f"{self._context.settings.exec_root}/netns"
+        return f"{directory}/{stay.sandbox.id[:12]}" if stay.sandbox.name else f"{directory}/default"
+
+    def _links(self, container: Container) -> tuple[str, ...]:
+        containers = self._context.records.containers
+        return tuple(
+            f"/{containers[target].name}:/{container.name}/{alias}"
+            for target, alias in container.links
+            if target in containers
+        )
