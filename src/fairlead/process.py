@@ -6,8 +6,11 @@
 import asyncio
 import contextlib
 import os
+import signal
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from fairlead.model.errors import Failed, Unsupported
 
@@ -89,3 +92,62 @@ async def run(
     if check and finished.code:
         raise Failed(f"cannot run {os.path.basename(argv[0])}: {finished.complaint}")
     return finished
+
+
+def call(
+    argv: Sequence[str],
+    *,
+    input: bytes | None = None,
+    deadline: float = DEADLINE,
+    environment: Mapping[str, str] | None = None,
+    check: bool = False,
+) -> Finished:
+    """`run` for programs that have no event loop (the lab, the command line): it blocks.
+
+    Killing the program at the deadline kills its whole process group.
+    """
+    process = spawn(
+        argv,
+        stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        environment=environment,
+    )
+    try:
+        stdout, stderr = process.communicate(input, timeout=deadline)
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"cannot finish {argv[0]}: it took longer than {deadline:g} seconds") from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+    finished = Finished(process.returncode, stdout, stderr)
+    if check and finished.code:
+        raise Failed(f"cannot run {os.path.basename(argv[0])}: {finished.complaint}")
+    return finished
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+    environment: Mapping[str, str] | None = None,
+) -> "subprocess.Popen[bytes]":
+    """A started program in a process group of its own, for callers without an event loop."""
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=dict(environment) if environment is not None else None,
+            process_group=0,
+        )
+    except FileNotFoundError as error:
+        raise Unsupported(f"cannot start {argv[0]}: it is not installed") from error
