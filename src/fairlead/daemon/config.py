@@ -1,0 +1,242 @@
+"""Flags and daemon.json become settings; whatever is wrong is refused with its name."""
+
+import ipaddress
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairlead.daemon.options import BY_KEY, BY_NAME, IGNORED_KEYS, Kind, Option
+from fairlead.model.config import AddressPool, Settings
+from fairlead.model.container import Ulimit
+from fairlead.model.errors import InvalidParameter
+
+LEVELS = ("debug", "info", "warn", "error", "fatal")
+DEFAULT_HOST = "unix:///run/fairlead.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Certificates for TCP sockets; `enabled` None where nobody has said anything."""
+
+    enabled: bool | None = None
+    verify: bool = False
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonOptions:
+    """Everything a daemon is started with."""
+
+    hosts: tuple[str, ...] = (DEFAULT_HOST,)
+    pidfile: str = ""
+    log_level: str = "info"
+    group: str = ""
+    tls: Tls = field(default_factory=Tls)
+    settings: Settings = field(default_factory=Settings)
+
+
+def read_file(text: str, path: str) -> dict[str, Any]:
+    """The values of a daemon.json by option name.
+
+    Raises InvalidParameter for bad JSON, an unknown key or a value of the wrong type, naming the key.
+    """
+    start = f"cannot use the configuration file {path}: "
+    try:
+        document = json.loads(text) if text.strip() else {}
+    except ValueError as error:
+        raise InvalidParameter(f"{start}it is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidParameter(f"{start}it must hold one JSON object")
+    unknown = [key for key in document if key not in BY_KEY and key not in IGNORED_KEYS]
+    if unknown:
+        raise InvalidParameter(
+            f"{start}the following directives don't match any configuration option: {', '.join(unknown)}"
+        )
+    values = {}
+    for key, value in document.items():
+        if key in BY_KEY:
+            option = BY_KEY[key]
+            _require_kind(option, value, start)
+            values[option.name] = value
+    return values
+
+
+def _require_kind(option: Option, value: object, start: str) -> None:
+    def strings(each: object) -> bool:
+        return isinstance(each, list) and all(isinstance(item, str) for item in each)
+
+    fits = {
+        Kind.TEXT: isinstance(value, str),
+        Kind.NUMBER: isinstance(value, int) and not isinstance(value, bool),
+        Kind.SWITCH: isinstance(value, bool),
+        Kind.TEXTS: strings(value),
+        Kind.POOLS: isinstance(value, list) and all(isinstance(item, dict) for item in value),
+        Kind.ULIMITS: isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()),
+    }
+    if not fits[option.kind]:
+        raise InvalidParameter(f"{start}{option.key} must be a {option.kind.value}, not {json.dumps(value)}")
+
+
+def combine(flags: Mapping[str, Any], file: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Flags and file together.  InvalidParameter for what both say (dockerd's rule), naming it."""
+    both = [BY_NAME[name].key for name in file if name in flags]
+    if both:
+        details = ", ".join(
+            f"{key}: (from flag: {flags[BY_KEY[key].name]}, from file: {file[BY_KEY[key].name]})"
+            for key in both
+        )
+        raise InvalidParameter(
+            f"cannot use the configuration file {path}: the following directives are specified both as a "
+            f"flag and in the configuration file: {details}"
+        )
+    return {**file, **flags}
+
+
+def options(values: Mapping[str, Any]) -> DaemonOptions:
+    """Parse values by option name.  InvalidParameter names what is wrong and why."""
+    level = values.get("log-level", "info")
+    if level not in LEVELS:
+        raise InvalidParameter(f'cannot set log-level: "{level}" is none of {", ".join(LEVELS)}')
+    defaults = DaemonOptions()
+    return DaemonOptions(
+        hosts=tuple(values.get("host", ())) or defaults.hosts,
+        pidfile=values.get("pidfile", ""),
+        log_level="debug" if values.get("debug") else level,
+        group=values.get("group", ""),
+        tls=_tls(values),
+        settings=_settings(values),
+    )
+
+
+def _tls(values: Mapping[str, Any]) -> Tls:
+    return Tls(
+        enabled=values.get("tls"),
+        verify=values.get("tlsverify", False),
+        ca=values.get("tlscacert", ""),
+        certificate=values.get("tlscert", ""),
+        key=values.get("tlskey", ""),
+    )
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
+    parsed: dict[str, Any] = {}
+    plain = (
+        "data-root exec-root bridge mtu iptables ip-forward ip-masq icc userland-proxy live-restore "
+        "default-runtime init init-path shutdown-timeout debug"
+    )
+    for name in plain.split():
+        if name in values:
+            parsed[name.replace("-", "_")] = values[name]
+    for name, parse in PARSERS.items():
+        if name in values:
+            parsed[FIELDS.get(name, name.replace("-", "_"))] = parse(values[name])
+    settings = Settings(**parsed)
+    _require_consistent(settings)
+    return settings
+
+
+def _address_on(name: str) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return ipaddress.ip_address(text)
+        except ValueError as error:
+            raise InvalidParameter(f"cannot set {name}: {text} is no IP address") from error
+
+    return parse
+
+
+def _bip(text: str) -> ipaddress.IPv4Interface:
+    try:
+        interface = ipaddress.IPv4Interface(text)
+    except ValueError as error:
+        raise InvalidParameter(f"cannot set bip: invalid CIDR address: {text}") from error
+    if "/" not in text or interface.ip in (
+        interface.network.network_address,
+        interface.network.broadcast_address,
+    ):
+        raise InvalidParameter(f"cannot set bip: {text} is not the address of a host in its subnet")
+    return interface
+
+
+def _fixed_cidr(text: str) -> ipaddress.IPv4Network:
+    try:
+        return ipaddress.IPv4Network(text, strict=False)
+    except ValueError as error:
+        raise InvalidParameter(f"cannot set fixed-cidr: invalid CIDR address: {text}") from error
+
+
+def _pools(given: Sequence[Any]) -> tuple[AddressPool, ...]:
+    """Pools as `base=...,size=...` texts (flags) or as objects (daemon.json)."""
+    pools = []
+    for each in given:
+        pairs = each if isinstance(each, dict) else dict(part.partition("=")[::2] for part in each.split(","))
+        try:
+            base = ipaddress.ip_network(pairs["base"])
+            pool = AddressPool(base, int(pairs["size"]))
+        except (KeyError, ValueError) as error:
+            raise InvalidParameter(
+                f"cannot set default-address-pool: {each} is not base=ADDRESS/PREFIX,size=PREFIX"
+            ) from error
+        if not base.prefixlen <= pool.size <= base.max_prefixlen:
+            raise InvalidParameter(
+                f"cannot set default-address-pool: size {pool.size} does not fit into {base}"
+            )
+        pools.append(pool)
+    return tuple(pools)
+
+
+def _ulimits(given: Any) -> tuple[Ulimit, ...]:
+    """Limits as `name=soft[:hard]` texts (flags) or as objects by name (daemon.json)."""
+    try:
+        if isinstance(given, dict):
+            return tuple(Ulimit(name, int(each["Soft"]), int(each["Hard"])) for name, each in given.items())
+        limits = []
+        for text in given:
+            name, _, rest = text.partition("=")
+            soft, _, hard = rest.partition(":")
+            limits.append(Ulimit(name, int(soft), int(hard or soft)))
+        return tuple(limits)
+    except (KeyError, ValueError, TypeError) as error:
+        raise InvalidParameter(f"cannot set default-ulimit: {given} is not name=soft[:hard]") from error
+
+
+PARSERS: dict[str, Callable[[Any], Any]] = {
+    "bip": _bip,
+    "fixed-cidr": _fixed_cidr,
+    "default-gateway": _address_on("default-gateway"),
+    "ip": _address_on("ip"),
+    "dns": lambda given: tuple(str(_address_on("dns")(each)) for each in given),
+    "dns-search": tuple,
+    "dns-opt": tuple,
+    "default-address-pool": _pools,
+    "insecure-registry": tuple,
+    "registry-mirror": tuple,
+    "label": tuple,
+    "default-ulimit": _ulimits,
+}
+FIELDS = {
+    "default-address-pool": "default_address_pools",
+    "insecure-registry": "insecure_registries",
+    "registry-mirror": "registry_mirrors",
+    "label": "labels",
+    "default-ulimit": "default_ulimits",
+}
+
+
+def _require_consistent(settings: Settings) -> None:
+    """Refuse settings that cannot be true together."""
+    if settings.fixed_cidr and settings.bip and not settings.fixed_cidr.subnet_of(settings.bip.network):
+        raise InvalidParameter(
+            f"cannot set fixed-cidr: {settings.fixed_cidr} is not part of {settings.bip.network}"
+        )
+    if settings.default_gateway and settings.bip and settings.default_gateway not in settings.bip.network:
+        raise InvalidParameter(
+            f"cannot set default-gateway: {settings.default_gateway} is not in {settings.bip.network}"
+        )
+    if settings.bip and settings.bridge == "none":
+        raise InvalidParameter("cannot set bip: there is no default bridge with --bridge=none")
+    if settings.mtu and not 68 <= settings.mtu <= 65535:
+        raise InvalidParameter(f"cannot set mtu: {settings.mtu} is not between 68 and 65535")

@@ -1,0 +1,117 @@
+"""One table of everything that can be set: flag, daemon.json key, kind of value, help.
+
+Names and meanings are dockerd's, so that its flags and files serve here.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """What a value looks like, on the command line and in daemon.json."""
+
+    TEXT = "string"
+    NUMBER = "integer"
+    SWITCH = "boolean"
+    TEXTS = "list of strings"
+    POOLS = "list of pools"
+    ULIMITS = "map of limits"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting.  `key` is its name in daemon.json, "" if it has none there."""
+
+    flags: tuple[str, ...]
+    key: str
+    kind: Kind
+    help: str
+    reloadable: bool = False
+
+    @property
+    def name(self) -> str:
+        """The long flag without its dashes."""
+        return next(flag for flag in self.flags if flag.startswith("--")).removeprefix("--")
+
+
+TEXT, NUMBER, SWITCH, TEXTS = Kind.TEXT, Kind.NUMBER, Kind.SWITCH, Kind.TEXTS
+
+OPTIONS = (
+    Option(
+        ("-H", "--host"),
+        "hosts",
+        TEXTS,
+        "Daemon socket(s) to listen on: unix://PATH, tcp://ADDRESS:PORT, fd://",
+    ),
+    Option(("--data-root",), "data-root", TEXT, "Directory for records, images and logs"),
+    Option(("--exec-root",), "exec-root", TEXT, "Directory for sockets, pins and process files"),
+    Option(("-p", "--pidfile"), "pidfile", TEXT, "File that the daemon's process id is written to"),
+    Option(("-D", "--debug"), "debug", SWITCH, "Log more", reloadable=True),
+    Option(("-l", "--log-level"), "log-level", TEXT, "debug, info, warn, error or fatal"),
+    Option(("-G", "--group"), "group", TEXT, "Group that may use the unix socket"),
+    Option(("-b", "--bridge"), "bridge", TEXT, 'Bridge of the default network; "none" for no such network'),
+    Option(("--bip",), "bip", TEXT, "Address and prefix of docker0, such as 192.168.99.1/24"),
+    Option(
+        ("--fixed-cidr",), "fixed-cidr", TEXT, "Part of docker0's subnet that containers get addresses from"
+    ),
+    Option(("--default-gateway",), "default-gateway", TEXT, "Gateway of containers on docker0"),
+    Option(("--mtu",), "mtu", NUMBER, "MTU of containers' interfaces"),
+    Option(("--iptables",), "iptables", SWITCH, "Write firewall rules"),
+    Option(("--ip-forward",), "ip-forward", SWITCH, "Switch IPv4 forwarding on"),
+    Option(("--ip-masq",), "ip-masq", SWITCH, "Masquerade what containers on docker0 send"),
+    Option(("--icc",), "icc", SWITCH, "Let containers on docker0 talk to each other"),
+    Option(("--ip",), "ip", TEXT, "Host address for published ports that name none"),
+    Option(("--userland-proxy",), "userland-proxy", SWITCH, "Relay what the kernel cannot forward"),
+    Option(("--dns",), "dns", TEXTS, "Name server(s) for containers", reloadable=True),
+    Option(("--dns-search",), "dns-search", TEXTS, "Search domain(s) for containers", reloadable=True),
+    Option(("--dns-opt",), "dns-opts", TEXTS, "Resolver option(s) for containers", reloadable=True),
+    Option(
+        ("--default-address-pool",),
+        "default-address-pools",
+        Kind.POOLS,
+        "Block for the subnets of networks: base=ADDRESS/PREFIX,size=PREFIX",
+    ),
+    Option(
+        ("--live-restore",),
+        "live-restore",
+        SWITCH,
+        "Containers live on when the daemon ends (the default)",
+        True,
+    ),
+    Option(("--insecure-registry",), "insecure-registries", TEXTS, "Registries reached without TLS", True),
+    Option(("--registry-mirror",), "registry-mirrors", TEXTS, "Registries asked before Docker Hub", True),
+    Option(("--label",), "labels", TEXTS, "Label(s) of this daemon, shown by info", reloadable=True),
+    Option(
+        ("--default-ulimit",), "default-ulimits", Kind.ULIMITS, "Limit for containers: name=soft[:hard]", True
+    ),
+    Option(
+        ("--default-runtime",),
+        "default-runtime",
+        TEXT,
+        "OCI runtime: runc or crun; the word runc means: the best there is",
+    ),
+    Option(("--init",), "init", SWITCH, "Run an init in every container"),
+    Option(("--init-path",), "init-path", TEXT, "That init's path on the host"),
+    Option(
+        ("--shutdown-timeout",),
+        "shutdown-timeout",
+        NUMBER,
+        "Seconds for containers to stop when the daemon ends",
+        True,
+    ),
+    Option(("--tls",), "tls", SWITCH, "TLS on TCP sockets; --tls=false lets anybody in who reaches them"),
+    Option(("--tlsverify",), "tlsverify", SWITCH, "TLS on TCP sockets, clients show certificates too"),
+    Option(("--tlscacert",), "tlscacert", TEXT, "Certificates that clients' are checked against"),
+    Option(("--tlscert",), "tlscert", TEXT, "The daemon's certificate"),
+    Option(("--tlskey",), "tlskey", TEXT, "The key of the daemon's certificate"),
+)
+BY_KEY = {option.key: option for option in OPTIONS}
+BY_NAME = {option.name: option for option in OPTIONS}
+# Keys that dockerd takes and that have no meaning here: accepted, so that its files can be used.
+IGNORED_KEYS = frozenset(
+    (
+        "storage-driver storage-opts exec-opts log-driver log-opts features experimental builder "
+        "containerd max-concurrent-downloads max-concurrent-uploads raw-logs runtimes ip6tables "
+        "selinux-enabled userland-proxy-path no-new-privileges oom-score-adjust metrics-addr"
+    ).split()
+)

@@ -1,0 +1,245 @@
+"""What the engine reads of its host, and the files and directories that it keeps there."""
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import platform
+import shutil
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+
+from fairlead.model.addresses import Address, Subnet
+from fairlead.model.errors import Failed
+from fairlead.model.views import HostFacts
+
+RTF_UP = 0x0001  # linux/route.h
+RTF_REJECT = 0x0200
+
+
+class HostMachine:
+    """boundary.Machine on the host that the daemon runs on."""
+
+    def __init__(self, data_root: str, runtime: str, runtimes: tuple[str, ...], started: int):
+        """`runtime` is the OCI runtime in use; `started` when the daemon began, in nanoseconds."""
+        self._data_root = data_root
+        self._runtime = runtime
+        self._runtimes = runtimes
+        self._started = started
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def routes(self) -> Sequence[Subnet]:
+        """Every destination in the main tables, default routes left out."""
+        return [*_routes4(_text("/proc/net/route")), *_routes6(_text("/proc/net/ipv6_route"))]
+
+    async def addresses(self) -> Sequence[Address]:
+        """The host's own addresses, by its local routing table."""
+        return _local_addresses(_text("/proc/net/fib_trie"))
+
+    async def forwarding(self) -> bool:
+        """Whether IPv4 forwarding is on in the daemon's network namespace."""
+        return _text("/proc/sys/net/ipv4/ip_forward").strip() == "1"
+
+    async def resolv_conf(self) -> str:
+        """The host's /etc/resolv.conf."""
+        return _text("/etc/resolv.conf")
+
+    async def hosts_file(self) -> str:
+        """The host's /etc/hosts."""
+        return _text("/etc/hosts")
+
+    async def uplink_mtu(self) -> int:
+        """The MTU of the default route's link, 1500 without one."""
+        for line in _text("/proc/net/route").splitlines()[1:]:
+            words = line.split()
+            if len(words) > 7 and words[1] == "00000000" and words[7] == "00000000":
+                text = _text(f"/sys/class/net/{words[0]}/mtu").strip()
+                return int(text) if text.isdigit() else 1500
+        return 1500
+
+    async def facts(self) -> HostFacts:
+        """Name, kernel, processors and memory of this machine."""
+        release = dict(line.split("=", 1) for line in _text("/etc/os-release").splitlines() if "=" in line)
+        memory = next(
+            (line for line in _text("/proc/meminfo").splitlines() if line.startswith("MemTotal:")), ""
+        )
+        unified = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+        return HostFacts(
+            name=socket.gethostname(),
+            kernel=platform.release(),
+            operating_system=release.get("PRETTY_NAME", "Linux").strip('"'),
+            os_version=release.get("VERSION_ID", "").strip('"'),
+            architecture=platform.machine(),
+            cpus=os.cpu_count() or 1,
+            memory=int(memory.split()[1]) * 1024 if memory else 0,
+            runtime=self._runtime,
+            runtimes=self._runtimes,
+            cgroup_version="2" if unified else "1",
+            bridge_nf_iptables=_text("/proc/sys/net/bridge/bridge-nf-call-iptables").strip() == "1",
+            bridge_nf_ip6tables=_text("/proc/sys/net/bridge/bridge-nf-call-ip6tables").strip() == "1",
+            started=self._started,
+        )
+
+    async def exists(self, path: str) -> bool:
+        """Whether there is something at the path."""
+        return os.path.lexists(path)
+
+    async def usage(self, path: str) -> int:
+        """Bytes that a directory tree takes."""
+        return await asyncio.to_thread(_usage, path)
+
+    # -- files of containers ---------------------------------------------------------------------
+
+    def directory(self, container_id: str) -> str:
+        """Where the files of one container are kept."""
+        return os.path.join(self._data_root, "containers", container_id)
+
+    async def write_files(self, container_id: str, files: Mapping[str, str]) -> None:
+        """Write in place, so that a file mounted into a container changes there too."""
+        directory = self.directory(container_id)
+        try:
+            os.makedirs(directory, mode=0o710, exist_ok=True)
+            for name, text in files.items():
+                descriptor = os.open(
+                    os.path.join(directory, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644
+                )
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(text)
+        except OSError as error:
+            raise Failed(f"cannot write the files of container {container_id[:12]}: {error}") from error
+
+    async def remove_files(self, container_id: str) -> None:
+        """Delete the container's directory; fine when there is none."""
+        await asyncio.to_thread(_remove_tree, self.directory(container_id))
+
+    # -- volumes ---------------------------------------------------------------------------------
+
+    def _volume(self, name: str) -> str:
+        return os.path.join(self._data_root, "volumes", name)
+
+    async def make_volume(self, name: str) -> str:
+        """The path of the volume's content, made if it is not there."""
+        path = os.path.join(self._volume(name), "_data")
+        try:
+            os.makedirs(path, mode=0o755, exist_ok=True)
+        except OSError as error:
+            raise Failed(f"cannot make volume {name}: {error}") from error
+        return path
+
+    async def remove_volume(self, name: str) -> None:
+        """Delete the volume's directory; fine when there is none."""
+        await asyncio.to_thread(_remove_tree, self._volume(name))
+
+    async def fill_volume(self, path: str, root: str, destination: str) -> None:
+        """Copy what lies at `destination` in the root into the volume, if that is empty."""
+        try:
+            await asyncio.to_thread(_fill, path, root, destination)
+        except OSError as error:
+            raise Failed(f"cannot fill the volume at {path}: {error}") from error
+
+    async def ensure_directory(self, path: str) -> bool:
+        """Make the directory and its parents; False where something else is already."""
+        if os.path.lexists(path):
+            return os.path.isdir(path)
+        try:
+            os.makedirs(path, mode=0o755, exist_ok=True)
+        except OSError as error:
+            raise Failed(
+                f"error while creating mount source path '{path}': mkdir {path}: {error.strerror}"
+            ) from error
+        return True
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _routes4(text: str) -> list[Subnet]:
+    """Destinations in /proc/net/route; numbers there are in host byte order (proc(5))."""
+    found: list[Subnet] = []
+    for line in text.splitlines()[1:]:
+        words = line.split()
+        flags = int(words[3], 16)
+        if not flags & RTF_UP or flags & RTF_REJECT:
+            continue
+        address = ipaddress.IPv4Address(struct.pack("=I", int(words[1], 16)))
+        mask = ipaddress.IPv4Address(struct.pack("=I", int(words[7], 16)))
+        network = ipaddress.IPv4Network(f"{address}/{mask}")
+        if network.prefixlen:
+            found.append(network)
+    return found
+
+
+def _routes6(text: str) -> list[Subnet]:
+    """Global destinations in /proc/net/ipv6_route."""
+    found: list[Subnet] = []
+    for line in text.splitlines():
+        words = line.split()
+        network = ipaddress.IPv6Network((bytes.fromhex(words[0]), int(words[1], 16)))
+        if 0 < network.prefixlen < 128 and not (network.is_link_local or network.is_multicast):
+            found.append(network)
+    return found
+
+
+def _local_addresses(text: str) -> list[Address]:
+    """The /32 host LOCAL leaves of /proc/net/fib_trie."""
+    found: set[Address] = set()
+    last = ""
+    for line in text.splitlines():
+        word = line.strip()
+        if word.startswith("|--"):
+            last = word[3:].strip()
+        elif word.startswith("/32 host LOCAL"):
+            found.add(ipaddress.ip_address(last))
+    return sorted(found, key=int)
+
+
+def _usage(path: str) -> int:
+    total = 0
+    for directory, _, files in os.walk(path):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(directory, name)).st_size
+    return total
+
+
+def _remove_tree(path: str) -> None:
+    if not os.path.lexists(path):
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise Failed(f"cannot delete {path}: {error}") from error
+
+
+def _fill(path: str, root: str, destination: str) -> None:
+    source = os.path.realpath(os.path.join(root, destination.lstrip("/")))
+    inside = source.startswith(os.path.realpath(root) + os.sep)
+    if not inside or not os.path.isdir(source) or os.listdir(path):
+        return
+    _copy_tree(source, path)
+
+
+def _copy_tree(source: str, target: str) -> None:
+    """Copy a tree with owners, modes, times and links as they are."""
+    for entry in os.scandir(source):
+        place = os.path.join(target, entry.name)
+        if entry.is_dir(follow_symlinks=False):
+            os.mkdir(place)
+            _copy_tree(entry.path, place)
+        elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
+            shutil.copy2(entry.path, place, follow_symlinks=False)
+            _own_as(entry.path, place)
+    shutil.copystat(source, target)
+    _own_as(source, target)
+
+
+def _own_as(source: str, target: str) -> None:
+    status = os.lstat(source)
+    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
