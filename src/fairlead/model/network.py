@@ -10,6 +10,7 @@ DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
 ENABLE_ICC = "com.docker.network.bridge.enable_icc"
 ENABLE_MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
 HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
+HOST_IPV4 = "com.docker.network.host_ipv4"
 MTU = "com.docker.network.driver.mtu"
 
 
