@@ -1,0 +1,71 @@
+"""Flags and daemon.json: what is right is read, what is wrong is refused by name."""
+
+import json
+from ipaddress import IPv4Interface, ip_network
+
+import pytest
+
+from fairlead.daemon.config import combine, options, read_file
+from fairlead.daemon.options import BY_KEY, OPTIONS, Kind
+from fairlead.model.config import AddressPool
+from fairlead.model.errors import InvalidParameter
+
+PATH = "/etc/fairlead/daemon.json"
+
+
+def test_an_unknown_key_is_named() -> None:
+    with pytest.raises(InvalidParameter, match="nonsense"):
+        read_file('{"nonsense": 1}', PATH)
+
+
+WRONG = {
+    Kind.TEXT: 5,
+    Kind.NUMBER: "5",
+    Kind.SWITCH: "false",
+    Kind.TEXTS: "x",
+    Kind.POOLS: {},
+    Kind.ULIMITS: [],
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
+def test_a_wrong_type_is_named(option: object) -> None:
+    with pytest.raises(InvalidParameter, match=option.key):  # type: ignore[attr-defined]
+        read_file(json.dumps({option.key: WRONG[option.kind]}), PATH)  # type: ignore[attr-defined]
+
+
+def test_what_flag_and_file_both_say_is_named() -> None:
+    with pytest.raises(InvalidParameter, match="bip"):
+        combine({"bip": "10.0.0.1/24"}, {"bip": "10.0.0.1/24"}, PATH)
+
+
+def test_every_key_is_dockers_or_named_like_its_flag() -> None:
+    assert BY_KEY["dns-opts"].name == "dns-opt"
+    assert BY_KEY["hosts"].name == "host"
+
+
+def test_values_become_settings() -> None:
+    settings = options(
+        {
+            "bip": "192.168.99.1/24",
+            "default-address-pool": ["base=10.0.0.0/8,size=24"],
+            "default-ulimit": ["nofile=1024:2048"],
+            "iptables": False,
+        }
+    ).settings
+    assert settings.bip == IPv4Interface("192.168.99.1/24")
+    assert settings.default_address_pools == (AddressPool(ip_network("10.0.0.0/8"), 24),)
+    assert (settings.default_ulimits[0].soft, settings.default_ulimits[0].hard) == (1024, 2048)
+    assert settings.iptables is False
+
+
+@pytest.mark.parametrize("bip", ["nonsense", "192.168.98.0/24", "192.168.98.1", "192.168.98.255/24"])
+def test_a_bip_that_no_bridge_can_have_is_refused(bip: str) -> None:
+    with pytest.raises(InvalidParameter, match="bip"):
+        options({"bip": bip})
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"x"'])
+def test_a_file_that_is_no_object_is_refused(text: str) -> None:
+    with pytest.raises(InvalidParameter, match=PATH):
+        read_file(text, PATH)

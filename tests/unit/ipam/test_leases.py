@@ -1,0 +1,79 @@
+"""The lowest free address, and every refusal."""
+
+from ipaddress import IPv4Address, ip_network
+
+import pytest
+
+from fairlead.ipam.leases import lease, lowest_free, reserved
+from fairlead.ipam.pools import BUILT_IN, choose, relevant_routes
+from fairlead.model.errors import Conflict, InvalidParameter
+from fairlead.model.network import Network, Pool
+
+SMALL = Pool(ip_network("10.0.0.0/29"), gateway=IPv4Address("10.0.0.1"))
+
+
+def network(*pools: Pool) -> Network:
+    return Network("0" * 64, "blue", "bridge", 0, 0, pools=pools)
+
+
+def test_the_lowest_free_address_comes_first() -> None:
+    assert lowest_free(SMALL, set()) == IPv4Address("10.0.0.2")
+    assert lowest_free(SMALL, {IPv4Address("10.0.0.2")}) == IPv4Address("10.0.0.3")
+
+
+def test_a_gap_is_filled_before_the_end() -> None:
+    taken = {IPv4Address("10.0.0.2"), IPv4Address("10.0.0.4")}
+    assert lowest_free(SMALL, taken) == IPv4Address("10.0.0.3")
+
+
+def test_network_broadcast_gateway_and_auxiliary_are_never_handed_out() -> None:
+    pool = Pool(SMALL.subnet, gateway=SMALL.gateway, auxiliary={"router": IPv4Address("10.0.0.5")})
+    handed_out: set[IPv4Address] = set()
+    while (address := lowest_free(pool, handed_out)) is not None:
+        handed_out.add(address)  # type: ignore[arg-type]
+    assert handed_out.isdisjoint(reserved(pool))
+    assert len(handed_out) == 8 - 4
+
+
+def test_a_full_pool_says_which_network_is_full() -> None:
+    taken = {IPv4Address(f"10.0.0.{last}") for last in range(2, 7)}
+    with pytest.raises(Conflict, match="no available IPv4 addresses .*blue"):
+        lease(network(SMALL), 4, taken)
+
+
+def test_a_wanted_address_must_be_in_a_subnet_and_free() -> None:
+    assert lease(network(SMALL), 4, set(), IPv4Address("10.0.0.6")) == IPv4Address("10.0.0.6")
+    with pytest.raises(InvalidParameter, match="does not belong"):
+        lease(network(SMALL), 4, set(), IPv4Address("10.0.1.6"))
+    with pytest.raises(Conflict, match="Address already in use"):
+        lease(network(SMALL), 4, {IPv4Address("10.0.0.6")}, IPv4Address("10.0.0.6"))
+
+
+def test_a_range_limits_what_is_handed_out() -> None:
+    pool = Pool(
+        ip_network("10.0.0.0/24"), ip_range=ip_network("10.0.0.128/25"), gateway=IPv4Address("10.0.0.1")
+    )
+    assert lowest_free(pool, set()) == IPv4Address("10.0.0.128")
+
+
+def test_default_pools_begin_as_dockers_do() -> None:
+    assert choose(BUILT_IN, 4, []) == ip_network("172.17.0.0/16")
+    assert choose(BUILT_IN, 4, [ip_network("172.17.0.0/16")]) == ip_network("172.18.0.0/16")
+
+
+def test_a_route_of_the_host_is_avoided_but_halves_of_the_default_route_are_not() -> None:
+    routes = [ip_network("172.16.0.0/12"), ip_network("0.0.0.0/1"), ip_network("128.0.0.0/1")]
+    assert choose(BUILT_IN, 4, relevant_routes(routes)) == ip_network("192.168.0.0/20")
+
+
+def test_five_hundred_networks_fit_without_overlap() -> None:
+    used: list = []
+    for _ in range(500):
+        used.append(choose(BUILT_IN, 4, used))
+    ordered = sorted(used)
+    assert all(not one.overlaps(other) for one, other in zip(ordered, ordered[1:], strict=False))
+
+
+def test_exhausted_pools_are_named_as_docker_does() -> None:
+    with pytest.raises(Conflict, match="non-overlapping IPv4 address pool"):
+        choose(BUILT_IN, 4, [ip_network("0.0.0.0/0")])
