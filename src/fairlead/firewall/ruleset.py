@@ -1,0 +1,205 @@
+"""A rule set as a value: chains with their rules in order; steps edit it as they will edit the kernel.
+
+Every decision about where a rule goes is made here, on paper, so that the adapter only writes
+down what was decided and a fake needs no rules of its own.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fairlead.model.errors import Failed
+from fairlead.model.host import ChainKey, Key, Placement, PolicyKey, RuleKey, Step, Value
+
+ChainName = tuple[str, str]  # table, chain
+
+# The rules that come before everything else in their chain, in this order.
+HEADS: dict[ChainName, tuple[str, ...]] = {
+    ("filter", "FORWARD"): ("-j DOCKER-USER", "-j DOCKER-ISOLATION-STAGE-1"),
+}
+
+# The chain that belongs to the user: made when missing, never touched after.
+USERS_CHAIN: ChainName = ("filter", "DOCKER-USER")
+
+# Where each rule of Docker goes: the first line whose table, chain and text fit.  Docker inserts
+# what belongs to networks, so that the newest network comes first, and appends the rest.
+_PLACEMENTS: tuple[tuple[str, str, str, Placement], ...] = (
+    ("filter", "FORWARD", r"-i (\S+) -o \1 -j DROP", Placement.END),
+    ("filter", "FORWARD", r".*", Placement.AFTER_HEAD),
+    ("filter", r"DOCKER-ISOLATION-STAGE-\d", r"-j RETURN", Placement.END),
+    ("filter", r"DOCKER-ISOLATION-STAGE-\d", r".*", Placement.TOP),
+    ("nat", "POSTROUTING", r"-s \S+ ! -o .*|-o \S+ -m addrtype --src-type LOCAL .*", Placement.TOP),
+    ("nat", "DOCKER", r"-i \S+ -j RETURN", Placement.TOP),
+)
+
+
+def placement(key: RuleKey) -> Placement:
+    """Where a rule goes when it is missing: a function of the rule alone, so that looking can tell it too."""
+    if key.text in HEADS.get((key.table, key.chain), ()):
+        return Placement.HEAD
+    for table, chain, text, place in _PLACEMENTS:
+        if table == key.table and re.fullmatch(chain, key.chain) and re.fullmatch(text, key.text):
+            return place
+    return Placement.END
+
+
+@dataclass(slots=True)
+class Ruleset:
+    """The chains of one address family: rule texts as iptables-save prints them, without `-A CHAIN`.
+
+    `policies` are those of the built-in chains; a built-in chain that is not there accepts.
+    """
+
+    chains: dict[ChainName, list[str]] = field(default_factory=dict)
+    policies: dict[ChainName, str] = field(default_factory=dict)
+
+    def copy(self) -> "Ruleset":
+        """An independent copy."""
+        return Ruleset({name: list(rules) for name, rules in self.chains.items()}, dict(self.policies))
+
+    def rules(self, table: str, chain: str) -> list[str]:
+        """The rules of a chain in order; empty if there is no such chain."""
+        return self.chains.get((table, chain), [])
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One line for iptables-restore, in one table, and the step that it carries out."""
+
+    table: str
+    line: str
+    step: Step
+
+
+def value(ruleset: Ruleset, key: Key) -> Value | None:
+    """What a rule set has under a key, None if nothing.
+
+    A rule that belongs at the head of its chain and is elsewhere counts as missing.  The user's
+    chain counts as complete once it is there, whatever the user made of it.
+    """
+    if isinstance(key, ChainKey):
+        return True if (key.table, key.chain) in ruleset.chains else None
+    if isinstance(key, PolicyKey):
+        return ruleset.policies.get((key.table, key.chain), "ACCEPT")
+    if not isinstance(key, RuleKey):
+        raise Failed(f"cannot look for {key} among iptables rules: it is none")
+    name = (key.table, key.chain)
+    if name == USERS_CHAIN and name in ruleset.chains:
+        return placement(key)
+    rules = ruleset.rules(*name)
+    place = placement(key)
+    there = key.text in (_head(name, rules) if place is Placement.HEAD else rules)
+    return place if there else None
+
+
+def _head(name: ChainName, rules: Sequence[str]) -> list[str]:
+    """The head rules that stand, in their order, before all others."""
+    order = HEADS.get(name, ())
+    head: list[str] = []
+    for text in rules:
+        if text not in order or (head and order.index(text) <= order.index(head[-1])):
+            break
+        head.append(text)
+    return head
+
+
+def edit(before: Ruleset, steps: Sequence[Step]) -> tuple[tuple[Edit, ...], Ruleset]:
+    """The lines that carry out the steps on `before`, in their order, and the rule set after them.
+
+    A step whose `after` already holds gives no line.  Rules placed TOP or AFTER_HEAD keep the
+    order that they have in `steps`.  Raises Failed for a rule whose chain is missing.
+    """
+    editor = _Editor(before.copy())
+    for step in steps:
+        editor.perform(step)
+    return tuple(editor.edits), editor.ruleset
+
+
+@dataclass(slots=True)
+class _Editor:
+    ruleset: Ruleset
+    edits: list[Edit] = field(default_factory=list)
+    made: set[ChainName] = field(default_factory=set)  # chains
+    inserted: dict[tuple[ChainName, Placement], int] = field(default_factory=dict)  # rules in a block so far
+
+    def perform(self, step: Step) -> None:
+        key = step.key
+        if isinstance(key, ChainKey):
+            self._chain(step, (key.table, key.chain))
+        elif isinstance(key, PolicyKey):
+            self._policy(step, (key.table, key.chain))
+        elif isinstance(key, RuleKey):
+            self._rule(step, key)
+        else:
+            raise Failed(f"cannot change {key} among iptables rules: it is none")
+
+    def _write(self, step: Step, table: str, line: str) -> None:
+        self.edits.append(Edit(table, line, step))
+
+    def _chain(self, step: Step, name: ChainName) -> None:
+        there = name in self.ruleset.chains
+        if step.after and not there:
+            self.ruleset.chains[name] = []
+            self.made.add(name)
+            self._write(step, name[0], f"-N {name[1]}")
+        elif step.after is None and there:
+            del self.ruleset.chains[name]
+            self._write(step, name[0], f"-X {name[1]}")
+
+    def _policy(self, step: Step, name: ChainName) -> None:
+        wanted = step.after
+        if isinstance(wanted, str) and self.ruleset.policies.get(name, "ACCEPT") != wanted:
+            self.ruleset.policies[name] = wanted
+            self._write(step, name[0], f"-P {name[1]} {wanted}")
+
+    def _rule(self, step: Step, key: RuleKey) -> None:
+        # A user's chain that was just made is not the user's yet: it gets its RETURN.
+        if step.after and value(self.ruleset, key) is not None and not self._unfinished(key):
+            return
+        name = (key.table, key.chain)
+        rules = self.ruleset.chains.get(name)
+        if rules is None:
+            if step.after is None:
+                return
+            rules = self.ruleset.chains[name] = self._built_in(name, key)
+        # Out with every copy first: what is left of a rule that stands in the wrong place, or
+        # that somebody wrote twice, would otherwise outlive its removal.
+        for _ in range(rules.count(key.text)):
+            rules.remove(key.text)
+            self._write(step, key.table, f"-D {key.chain} {key.text}")
+        if isinstance(step.after, Placement):
+            self._insert(step, key, rules)
+
+    def _unfinished(self, key: RuleKey) -> bool:
+        name = (key.table, key.chain)
+        return name == USERS_CHAIN and name in self.made and key.text not in self.ruleset.rules(*name)
+
+    def _built_in(self, name: ChainName, key: RuleKey) -> list[str]:
+        if not re.fullmatch(r"PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING", name[1]):
+            raise Failed(
+                f"cannot add the rule `{key.text}`: there is no chain {name[1]} in the table {name[0]}"
+            )
+        return []
+
+    def _insert(self, step: Step, key: RuleKey, rules: list[str]) -> None:
+        assert isinstance(step.after, Placement)
+        position = self._position(step.after, (key.table, key.chain), key.text, rules)
+        if position == len(rules):
+            self._write(step, key.table, f"-A {key.chain} {key.text}")
+        else:
+            self._write(step, key.table, f"-I {key.chain} {position + 1} {key.text}")
+        rules.insert(position, key.text)
+
+    def _position(self, place: Placement, name: ChainName, text: str, rules: Sequence[str]) -> int:
+        if place is Placement.END:
+            return len(rules)
+        if place is Placement.BEFORE_RETURN:
+            return len(rules) - 1 if rules and rules[-1] == "-j RETURN" else len(rules)
+        head = _head(name, rules)
+        if place is Placement.HEAD:
+            order = HEADS.get(name, ())
+            return sum(1 for each in head if each in order[: order.index(text)]) if text in order else 0
+        block = (name, place)
+        offset = self.inserted.get(block, 0)
+        self.inserted[block] = offset + 1
+        return min((len(head) if place is Placement.AFTER_HEAD else 0) + offset, len(rules))

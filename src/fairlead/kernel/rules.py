@@ -1,0 +1,119 @@
+"""The iptables rules of the host: read whole, changed by what differs, one restore per change.
+
+`iptables-restore --noflush` is a transaction for each table, not for all of them: when a later
+table is refused, what an earlier one has taken is taken back here.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Collection, Sequence
+
+from fairlead.firewall.iptables_text import failed_edit, parse, script
+from fairlead.firewall.ruleset import Edit, Ruleset, edit, value
+from fairlead.model.errors import Failed, FairleadError, StepFailed, Unsupported
+from fairlead.model.host import ChainKey, Family, Key, PolicyKey, RuleKey, State, Step
+from fairlead.process import run
+
+TOOLS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
+LOCK_WAIT = 10  # seconds for another program to let go of the xtables lock
+LOCKED = 4  # iptables' exit code when the lock stayed taken
+DEADLINE = 30.0  # seconds for one call
+SYSTEM_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
+
+
+def _program(name: str) -> str:
+    """Where a program is: on PATH, or where Debian keeps it; Unsupported if nowhere."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + os.pathsep + SYSTEM_PATH)
+    if found is None:
+        raise Unsupported(f"cannot reach the firewall: {name} is not installed")
+    return found
+
+
+class Iptables:
+    """The Actuator of chains, policies and rules, in the network namespace of this process.
+
+    `variant` is "" for the host's own choice, else "-nft" or "-legacy".
+    """
+
+    handles: tuple[type[Key], ...] = (ChainKey, PolicyKey, RuleKey)
+
+    def __init__(self, variant: str = "") -> None:
+        self._variant = variant
+
+    async def observe(self, keys: Collection[Key]) -> State:
+        """What is there under exactly these keys; one reading for each address family among them."""
+        families = [family for family in Family if any(_family(key) is family for key in keys)]
+        read = dict(zip(families, await asyncio.gather(*map(self._read, families)), strict=True))
+        return {key: value(read[_family(key)], key) for key in keys}
+
+    async def perform(self, steps: Sequence[Step]) -> None:
+        """Carry out all the steps or none.
+
+        Raises StepFailed with `done` 0: what had been written is taken back before.
+        """
+        for position, family in enumerate(Family):
+            try:
+                await self._write(family, steps)
+            except FairleadError as error:
+                rest = await self._take_back(list(Family)[: position + 1], steps)
+                raise StepFailed(error.message + rest, 0) from error
+
+    async def _take_back(self, families: Sequence[Family], steps: Sequence[Step]) -> str:
+        inverses = [step.inverse() for step in reversed(steps)]
+        failures: list[str] = []
+        for family in reversed(families):
+            try:
+                await self._write(family, inverses)
+            except FairleadError as error:
+                failures.append(error.message)
+        return f"; and rules written before are left: {'; '.join(failures)}" if failures else ""
+
+    async def _write(self, family: Family, steps: Sequence[Step]) -> None:
+        own = [step for step in steps if _family(step.key) is family]
+        if not own:
+            return
+        try:
+            await self._restore(family, edit(await self._read(family), own)[0])
+        except Failed:
+            # Another program may have changed the rules since they were read: look again, once.
+            await self._restore(family, edit(await self._read(family), own)[0])
+
+    async def _read(self, family: Family) -> Ruleset:
+        name = f"{TOOLS[family]}{self._variant}-save"
+        finished = await run([_program(name)], deadline=DEADLINE)
+        if finished.code:
+            raise Failed(f"cannot read the {TOOLS[family]} rules: {finished.complaint}")
+        return parse(finished.stdout.decode(errors="surrogateescape"))
+
+    async def _restore(self, family: Family, edits: Sequence[Edit]) -> None:
+        if not edits:
+            return
+        text, sources = script(edits)
+        name = f"{TOOLS[family]}{self._variant}-restore"
+        finished = await run(
+            [_program(name), "--noflush", "-w", str(LOCK_WAIT)],
+            input=text.encode(errors="surrogateescape"),
+            deadline=DEADLINE,
+        )
+        if finished.code == LOCKED:
+            raise Failed(
+                f"cannot change the {TOOLS[family]} rules: another program has held"
+                f" the xtables lock for {LOCK_WAIT} seconds"
+            )
+        if finished.code:
+            complaint = finished.stderr.decode(errors="replace")
+            culprit = failed_edit(complaint, sources)
+            what = f"write `{culprit.line}` into the table {culprit.table}" if culprit else "write the rules"
+            raise Failed(f"cannot {what}: {TOOLS[family]} says {_reason(complaint)}")
+
+
+def _family(key: Key) -> Family:
+    if not isinstance(key, (ChainKey, PolicyKey, RuleKey)):
+        raise Failed(f"cannot find {key} among the firewall's rules: it is none")
+    return key.family
+
+
+def _reason(complaint: str) -> str:
+    lines = [line for line in complaint.splitlines() if line and not line.startswith(("Try ", "Error occ"))]
+    return " ".join(lines).split(": ", 1)[-1].strip() or "nothing"
