@@ -31,10 +31,18 @@ def _mount(*words: str) -> None:
     process.call(["mount", *words], check=True)
 
 
+def _unmount_below(top: str) -> None:
+    """Take the machine's mounts at `top` and below away, in this host; hidden ones would still be listed."""
+    points = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for point in reversed([point for point in points if point.is_relative_to(top)]):
+        process.call(["umount", "--lazy", str(point)], check=True)
+
+
 def _private_system() -> None:
     """Mount sysfs and the control groups anew, so that they show this host's and no other's."""
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
     links = {entry: os.readlink(entry) for entry in Path(CGROUPS).iterdir() if entry.is_symlink()}
+    _unmount_below("/sys")
     _mount("-t", "sysfs", "sysfs", "/sys")
     if any(kind == "cgroup" for _, _, kind, *_ in mounts):
         _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", CGROUPS)
@@ -56,6 +64,7 @@ def _is_controller(option: str) -> bool:
 
 
 def _private_files(state: Path, hostname: str) -> None:
+    _unmount_below("/run")
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     for directory in ("/run/netns", "/run/lock"):
         Path(directory).mkdir()
