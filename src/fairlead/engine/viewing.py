@@ -47,6 +47,7 @@ class Viewing:
             resolv_conf_path=paths["resolv.conf"],
             log_path=runtime.log_path(container.id) if container.state.ever_started else "",
             links=self._links(container),
+            link_names=self._link_names(container),
             exec_ids=self._execs.of(container.id),
         )
 
@@ -86,4 +87,14 @@ class Viewing:
             f"/{containers[target].name}:/{container.name}/{alias}"
             for target, alias in container.links
             if target in containers
+        )
+
+    def _link_names(self, container: Container) -> tuple[str, ...]:
+        """What other containers' links call this one."""
+        others = self._context.records.containers.values()
+        return tuple(
+            f"/{other.name}/{alias}"
+            for other in others
+            for target, alias in other.links
+            if target == container.id
         )

@@ -15,7 +15,7 @@ def base_state(settings: Settings, forwarding_switched_on: bool) -> dict[Key, Va
     if settings.ip_forward:
         state[SysctlKey("", ("net", "ipv4", "ip_forward"))] = "1"
     if settings.iptables:
-        state.update(policy.base(Family.IPV4))
+        state.update(policy.base(Family.IPV4, settings.userland_proxy))
         if settings.ip_forward and forwarding_switched_on:
             state[PolicyKey(Family.IPV4, "filter", "FORWARD")] = "DROP"
     return state

@@ -8,6 +8,7 @@ from fairlead.model.config import Settings
 from fairlead.model.host import (
     AddressKey,
     Bridge,
+    Family,
     Key,
     LinkKey,
     LinkSetting,
@@ -55,5 +56,13 @@ def bridge_state(network: Network, settings: Settings) -> dict[Key, Value | None
     # Router advertisements that a container sends must never configure the host (CVE-2020-13401).
     state[SysctlKey("", ("net", "ipv6", "conf", name, "accept_ra"))] = "0"
     if settings.iptables:
-        state.update(policy.network_rules(network))
+        state.update(policy.network_rules(network, families(network), settings.userland_proxy))
+        if not network.internal:
+            # What the host sends to 127.0.0.1 and is redirected to a container leaves by the bridge.
+            state[SysctlKey("", ("net", "ipv4", "conf", name, "route_localnet"))] = "1"
     return state
+
+
+def families(network: Network) -> tuple[Family, ...]:
+    """The address families that the network has rules for."""
+    return (Family.IPV4, Family.IPV6) if network.enable_ipv6 else (Family.IPV4,)

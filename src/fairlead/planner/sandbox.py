@@ -25,7 +25,7 @@ from fairlead.model.host import (
     Veth,
 )
 from fairlead.model.network import Network
-from fairlead.planner.bridge import mtu
+from fairlead.planner.bridge import families, mtu
 
 EVERYWHERE4 = IPv4Network("0.0.0.0/0")
 EVERYWHERE6 = IPv6Network("::/0")
@@ -109,6 +109,6 @@ def _published(
         key = HeldPortKey(port.protocol, port.host_address, port.host_port, port.count)
         state[key] = Target(inside.ip, port.container_port, endpoint.id, label)
     if settings.iptables and endpoint.ports:
-        state.update(publish.publish_rules(network, endpoint))
+        state.update(publish.publish_rules(network, endpoint, families(network), settings.userland_proxy))
         state.update(publish.publish_elements(network, endpoint))
     return state
