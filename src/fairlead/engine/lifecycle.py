@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from fairlead.boundary import Exit, Launch
+from fairlead.engine import links
 from fairlead.engine.addressing import require_possible
 from fairlead.engine.consoles import Consoles
 from fairlead.engine.context import Context
@@ -264,7 +265,16 @@ class Lifecycle:
         return joined
 
     def _link_environment(self, container: Container) -> tuple[str, ...]:
-        return ()
+        """What its links tell it: variables about every target that runs on the default bridge."""
+        variables: list[str] = []
+        for target_id, alias in container.links:
+            target, stay = self._context.records.containers.get(target_id), self._sandboxes.of(target_id)
+            if target is None or stay is None:
+                continue
+            address = next((e.ipv4 for n, e in stay.places if n.default_bridge and e.ipv4), None)
+            if address is not None:
+                variables += links.environment(container.name, alias, address.ip, target)
+        return tuple(variables)
 
     def _wants_init(self, container: Container) -> bool:
         own = container.host_config.init

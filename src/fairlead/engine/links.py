@@ -1,0 +1,41 @@
+"""What `--link` tells a container on the default bridge: environment variables about its targets.
+
+Source of the names and forms: Docker's `links.ToEnv`.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+
+from fairlead.model.container import Container
+
+OWN = ("PATH", "HOME", "HOSTNAME")
+
+
+def environment(child: str, alias: str, address: IPv4Address, target: Container) -> list[str]:
+    """The variables about one target: where its exposed ports are, its name, and its environment."""
+    prefix = alias.upper().replace("-", "_")
+    variables = []
+    ports = _ordered(target.config.exposed_ports)
+    if ports:
+        number, protocol = ports[0]
+        variables.append(f"{prefix}_PORT={protocol}://{address}:{number}")
+    for number, protocol in ports:
+        start = f"{prefix}_PORT_{number}_{protocol.upper()}"
+        variables += [
+            f"{start}={protocol}://{address}:{number}",
+            f"{start}_ADDR={address}",
+            f"{start}_PORT={number}",
+            f"{start}_PROTO={protocol}",
+        ]
+    variables.append(f"{prefix}_NAME=/{child}/{alias}")
+    for text in target.config.env:
+        name, separator, value = text.partition("=")
+        if separator and name not in OWN:
+            variables.append(f"{prefix}_ENV_{name}={value}")
+    return variables
+
+
+def _ordered(exposed: Sequence[str]) -> list[tuple[int, str]]:
+    """Ports by number, TCP before UDP."""
+    ports = [text.partition("/")[::2] for text in exposed]
+    return sorted(((int(number), protocol or "tcp") for number, protocol in ports), key=lambda each: each)
