@@ -59,12 +59,30 @@ class StepFailed(Failed):
         self.done = done
 
 
-class PortTaken(Failed):
-    """A host port is held by somebody else; `holder` names them, if known."""
+class PortTaken(StepFailed):
+    """A host port cannot be held: somebody else holds it, or the host has no such address.
 
-    def __init__(self, message: str, holder: str = ""):
-        super().__init__(message)
+    `protocol`, `address` and `port` say which one, `errno` why; `holder` names who has it, "" if
+    nobody is known to.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        holder: str = "",
+        *,
+        done: int = 0,
+        protocol: str = "",
+        address: str = "",
+        port: int = 0,
+        errno: int = 0,
+    ):
+        super().__init__(message, done)
         self.holder = holder
+        self.protocol = protocol
+        self.address = address
+        self.port = port
+        self.errno = errno
 
 
 class StartFailed(Failed):
