@@ -1,0 +1,84 @@
+"""What an OCI runtime complains about, in the words that Docker's clients and users know: pure."""
+
+import json
+import re
+
+from fairlead.model.errors import StartFailed
+
+_EXEC_FAILED = 126  # Docker's exit code for any exec that did not start
+_OTHER = 128
+_NOT_FOUND = re.compile(r"executable file `(?P<name>.*)` not found in \$PATH")
+_LOG_MESSAGE = re.compile(r'level=(?:error|fatal) msg=("(?:[^"\\]|\\.)*")')
+_CHDIR = re.compile(r"chdir `(?P<path>.*)`: (?P<why>.+)")
+_OF_CREATE = "failed to create shim task: OCI runtime create failed: "
+_OF_EXEC = "OCI runtime exec failed: "
+_MISMATCH = (
+    "Are you trying to mount a directory onto a file (or vice-versa)? "
+    "Check if the specified host path exists and is the expected type"
+)
+
+
+def _lowered(text: str) -> str:
+    """With what strerror says in lower case, as Go writes it."""
+    head, colon, tail = text.rpartition(": ")
+    return f"{head}{colon}{tail[:1].lower()}{tail[1:]}"
+
+
+def _of_crun(message: str, program: str) -> str | None:
+    """Docker's words for a command that cannot be run, None for any other failure."""
+    missing = _NOT_FOUND.search(message)
+    if missing:
+        name = missing["name"]
+        why = (
+            f"stat {name}: no such file or directory" if "/" in name else "executable file not found in $PATH"
+        )
+        return f'exec: "{name}": {why}'
+    if message.startswith("open executable: "):
+        return f'exec: "{program}": permission denied'
+    return None
+
+
+def _detail(complaint: str, program: str, what: str, *, cwd: bool) -> str:
+    """What follows `OCI runtime ... failed: `; `what` is create or exec."""
+    quoted = _LOG_MESSAGE.findall(complaint)
+    if quoted:  # runc's log format; its message is Docker's
+        return str(json.loads(quoted[-1]))
+    message = complaint.strip().splitlines()[-1] if complaint.strip() else "the runtime gave no reason"
+    # Scripts match on the name of the runtime that Docker uses.
+    start = "runc create failed" if what == "create" else "exec failed"
+    known = _of_crun(message, program)
+    if known:
+        return f"{start}: unable to start container process: {known}"
+    moved = _CHDIR.search(message)
+    if moved and cwd:
+        reason = f'chdir to cwd ("{moved["path"]}") set in config.json failed: {moved["why"].lower()}'
+        return f"{start}: unable to start container process: {reason}"
+    return f"{start}: unable to start container process: error during container init: {_lowered(message)}"
+
+
+def create_failure(complaint: str, program: str) -> StartFailed:
+    """Why a container could not be made.  `complaint` is the runtime's, `program` what it should have run.
+
+    Source of exit codes: Docker's `translateContainerdStartErr`.
+    """
+    message = f"{_OF_CREATE}{_detail(complaint, program, 'create', cwd=True)}: unknown"
+    lowered, code = message.lower(), _OTHER
+    if "executable file not found" in lowered or "no such file or directory" in lowered:
+        code = 127
+    if "permission denied" in lowered:
+        code = 126
+    if "not a directory" in lowered:
+        message, code = f"{message}: {_MISMATCH}", 127
+    return StartFailed(message, code)
+
+
+def exec_failure(complaint: str, program: str) -> StartFailed:
+    """Why an exec could not be started."""
+    return StartFailed(f"{_OF_EXEC}{_detail(complaint, program, 'exec', cwd=True)}: unknown", _EXEC_FAILED)
+
+
+def start_failure(complaint: str) -> StartFailed:
+    """Why a container that was made could not be started."""
+    lines = complaint.strip().splitlines()
+    reason = _lowered(lines[-1]) if lines else "the runtime gave no reason"
+    return StartFailed(f"OCI runtime start failed: {reason}: unknown", _OTHER)
