@@ -48,6 +48,16 @@ class Order:
     process_file: str = ""
     attach: bool = False
 
+    @property
+    def complaints(self) -> str:
+        """What conmon itself has to say."""
+        return f"{self.directory}/conmon.log"
+
+    @property
+    def runtime_log(self) -> str:
+        """Where the runtime says what went wrong; through a terminal it would be lost."""
+        return f"{self.directory}/runtime.log"
+
     def argv(self, runtime: OciRuntime) -> list[str]:
         """conmon's command line."""
         words = ["conmon", "--api-version", "1", "--cid", self.container_id, "--cuuid", self.container_id]
@@ -63,9 +73,9 @@ class Order:
         if self.process_file:
             words += ["--exec", "--exec-process-spec", self.process_file]
             words += ["--exec-attach"] if self.attach else []
-        program, *rest = runtime.argv
+        call = [*runtime.argv, "--log", self.runtime_log, "--log-format", "json"]
         # One word each: an argument that begins with a dash would be taken for an option of conmon's.
-        return [*words, "--runtime", program, *(f"--runtime-arg={word}" for word in rest)]
+        return [*words, "--runtime", call[0], *(f"--runtime-arg={word}" for word in call[1:])]
 
 
 @dataclass(slots=True)
@@ -128,21 +138,28 @@ def _answer(line: bytes) -> Mapping[str, object]:
     return answer if isinstance(answer, dict) else {}
 
 
-async def _pid(descriptor: int, complaints: str) -> int:
+async def _pid(descriptor: int, order: Order) -> int:
     """The process id that conmon reports.  Refused with the runtime's reason when there is none."""
-    line = await _line(descriptor)
-    answer = _answer(line)
+    answer = _answer(await _line(descriptor))
     number = answer.get("data")
     if isinstance(number, int) and number > 0:
         return number
-    message = str(answer.get("message") or "")
-    raise Refused(message or _read(complaints) or "conmon ended without an answer")
+    raise Refused(_reason(order) or str(answer.get("message") or "conmon ended without an answer"))
 
 
-def _read(path: str) -> str:
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        return file.read().strip()
-    return ""
+def _reason(order: Order) -> str:
+    """The last error that the runtime, or else conmon, has written down."""
+    for line in reversed(_lines(order.runtime_log)):
+        entry = _answer(line)
+        if entry.get("level") in ("error", "fatal") and entry.get("msg"):
+            return str(entry["msg"])
+    return b"\n".join(_lines(order.complaints)).decode(errors="replace")
+
+
+def _lines(path: str) -> list[bytes]:
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read(_LONGEST).splitlines()
+    return []
 
 
 async def spawn(order: Order, runtime: OciRuntime, connect: Connect | None = None) -> int:
@@ -150,7 +167,6 @@ async def spawn(order: Order, runtime: OciRuntime, connect: Connect | None = Non
 
     With `order.attach`, `connect` is called when the console is ready and before the process runs.
     """
-    complaints = f"{order.directory}/conmon.log"
     with _Pipes() as pipes:
         answers, answers_end = pipes.to_us()
         go, go_end = pipes.to_them()
@@ -159,7 +175,7 @@ async def spawn(order: Order, runtime: OciRuntime, connect: Connect | None = Non
         if order.attach:
             ready, ready_end = pipes.to_us()
             environment["_OCI_ATTACHPIPE"] = str(ready_end)
-        errors = os.open(complaints, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        errors = os.open(order.complaints, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         pipes.ours.append(errors)
         started = await process.start(
             order.argv(runtime),
@@ -176,11 +192,11 @@ async def spawn(order: Order, runtime: OciRuntime, connect: Connect | None = Non
                 await started.wait()
                 if order.attach:
                     if _answer(await _line(ready)).get("data") != 0:
-                        raise Refused(_read(complaints) or "conmon offers no console")
+                        raise Refused(_reason(order) or "conmon offers no console")
                     if connect is not None:
                         await connect()
                     _say_go(go)
-                return await _pid(answers, complaints)
+                return await _pid(answers, order)
         except Refused:
             # It ends now, and as an orphan it is ours to collect.
             monitor = processes.read_number(f"{order.directory}/conmon.pid")

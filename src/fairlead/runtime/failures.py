@@ -1,6 +1,5 @@
 """What an OCI runtime complains about, in the words that Docker's clients and users know: pure."""
 
-import json
 import re
 
 from fairlead.model.errors import StartFailed
@@ -8,8 +7,9 @@ from fairlead.model.errors import StartFailed
 _EXEC_FAILED = 126  # Docker's exit code for any exec that did not start
 _OTHER = 128
 _NOT_FOUND = re.compile(r"executable file `(?P<name>.*)` not found in \$PATH")
-_LOG_MESSAGE = re.compile(r'level=(?:error|fatal) msg=("(?:[^"\\]|\\.)*")')
 _CHDIR = re.compile(r"chdir `(?P<path>.*)`: (?P<why>.+)")
+# Scripts match on what Docker's own runtime says, so its name stays.
+_CREATE, _EXEC = "runc create failed", "exec failed"
 _OF_CREATE = "failed to create shim task: OCI runtime create failed: "
 _OF_EXEC = "OCI runtime exec failed: "
 _MISMATCH = (
@@ -25,7 +25,7 @@ def _lowered(text: str) -> str:
 
 
 def _of_crun(message: str, program: str) -> str | None:
-    """Docker's words for a command that cannot be run, None for any other failure."""
+    """Docker's words for a command that cannot be run where and as asked, None for any other failure."""
     missing = _NOT_FOUND.search(message)
     if missing:
         name = missing["name"]
@@ -35,25 +35,19 @@ def _of_crun(message: str, program: str) -> str | None:
         return f'exec: "{name}": {why}'
     if message.startswith("open executable: "):
         return f'exec: "{program}": permission denied'
+    moved = _CHDIR.search(message)
+    if moved:
+        return f'chdir to cwd ("{moved["path"]}") set in config.json failed: {moved["why"].lower()}'
     return None
 
 
-def _detail(complaint: str, program: str, what: str, *, cwd: bool) -> str:
-    """What follows `OCI runtime ... failed: `; `what` is create or exec."""
-    quoted = _LOG_MESSAGE.findall(complaint)
-    if quoted:  # runc's log format; its message is Docker's
-        return str(json.loads(quoted[-1]))
+def _detail(complaint: str, program: str, start: str) -> str:
+    """What follows `OCI runtime ... failed: `; it begins with `start`, as it does when runc says it."""
     message = complaint.strip().splitlines()[-1] if complaint.strip() else "the runtime gave no reason"
-    # Scripts match on the name of the runtime that Docker uses.
-    start = "runc create failed" if what == "create" else "exec failed"
-    known = _of_crun(message, program)
-    if known:
-        return f"{start}: unable to start container process: {known}"
-    moved = _CHDIR.search(message)
-    if moved and cwd:
-        reason = f'chdir to cwd ("{moved["path"]}") set in config.json failed: {moved["why"].lower()}'
-        return f"{start}: unable to start container process: {reason}"
-    return f"{start}: unable to start container process: error during container init: {_lowered(message)}"
+    if message.startswith(start):
+        return message
+    reason = _of_crun(message, program) or f"error during container init: {_lowered(message)}"
+    return f"{start}: unable to start container process: {reason}"
 
 
 def create_failure(complaint: str, program: str) -> StartFailed:
@@ -61,7 +55,7 @@ def create_failure(complaint: str, program: str) -> StartFailed:
 
     Source of exit codes: Docker's `translateContainerdStartErr`.
     """
-    message = f"{_OF_CREATE}{_detail(complaint, program, 'create', cwd=True)}: unknown"
+    message = f"{_OF_CREATE}{_detail(complaint, program, _CREATE)}: unknown"
     lowered, code = message.lower(), _OTHER
     if "executable file not found" in lowered or "no such file or directory" in lowered:
         code = 127
@@ -74,7 +68,7 @@ def create_failure(complaint: str, program: str) -> StartFailed:
 
 def exec_failure(complaint: str, program: str) -> StartFailed:
     """Why an exec could not be started."""
-    return StartFailed(f"{_OF_EXEC}{_detail(complaint, program, 'exec', cwd=True)}: unknown", _EXEC_FAILED)
+    return StartFailed(f"{_OF_EXEC}{_detail(complaint, program, _EXEC)}: unknown", _EXEC_FAILED)
 
 
 def start_failure(complaint: str) -> StartFailed:
