@@ -1,4 +1,4 @@
-"""Which containers `GET /containers/json` lists; what a filter refers to by name is resolved by the caller."""
+"""Which containers a list shows; what a filter refers to by name is resolved by the caller."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field

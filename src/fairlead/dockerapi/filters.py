@@ -42,7 +42,7 @@ class Filters:
         return name not in self or any(source.startswith(value) for value in self.get(name))
 
     def matches(self, name: str, *sources: str) -> bool:
-        """Whether the filter is not used, or one of its values is found in a source, as a regular expression."""
+        """Whether the filter is not used, or a value of its, a regular expression, is found in a source."""
         if name not in self:
             return True
         return any(_found(value, source) for value in self.get(name) for source in sources)

@@ -38,10 +38,8 @@ def render_version(facts: HostFacts, release: str) -> dict[str, object]:
     return {"Platform": {"Name": "fairlead"}, "Components": [engine], **flat}
 
 
-def render_info(
-    facts: HostFacts, release: str, now: int, version: Version, listeners: int
-) -> dict[str, object]:
-    """The answer of `GET /info`; `listeners` is how many clients follow the events."""
+def render_info(facts: HostFacts, release: str, now: int, version: Version) -> dict[str, object]:
+    """The answer of `GET /info`."""
     document: dict[str, object] = {
         "ID": facts.engine_id,
         "Containers": facts.containers,
@@ -65,7 +63,7 @@ def render_info(
         "LoggingDriver": "json-file",
         "CgroupDriver": facts.cgroup_driver,
         "CgroupVersion": facts.cgroup_version,
-        "NEventsListener": listeners,
+        "NEventsListener": 0,
         "KernelVersion": facts.kernel,
         "OperatingSystem": facts.operating_system,
         "OSVersion": facts.os_version,
