@@ -142,20 +142,18 @@ def skeleton() -> str:
 
 
 def commands(steps: Sequence[Step]) -> str:
-    """Commands that carry out steps on elements, in their order; each shelf's runs as one command."""
-    groups: list[tuple[str, str, list[str]]] = []
+    """Commands that carry out steps on elements; removals first, since intervals must not overlap."""
+    groups: dict[tuple[str, str], list[str]] = {}
     for step in steps:
-        assert isinstance(step.key, NftKey)
-        for verb, content in (("delete", step.before), ("add", step.after)):
-            if content is None:
-                continue
-            element = f"{step.key.element} : {content}" if verb == "add" and content else step.key.element
-            if not groups or groups[-1][:2] != (verb, step.key.name):
-                groups.append((verb, step.key.name, []))
-            groups[-1][2].append(element)
+        if isinstance(step.key, NftKey) and step.before is not None:
+            groups.setdefault(("delete", step.key.name), []).append(step.key.element)
+    for step in steps:
+        if isinstance(step.key, NftKey) and step.after is not None:
+            content = f" : {step.after}" if step.after else ""
+            groups.setdefault(("add", step.key.name), []).append(step.key.element + content)
     return "".join(
         f"{verb} element {FAMILY} {TABLE} {shelf} {{ {', '.join(elements)} }}\n"
-        for verb, shelf, elements in groups
+        for (verb, shelf), elements in groups.items()
     )
 
 

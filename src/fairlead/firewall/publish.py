@@ -89,17 +89,11 @@ def _part_rules(
     redirect = f"{bound}{elsewhere}{protocol} --dport {outer} -j DNAT --to-destination"
     admit = f"-d {address} ! -i {link} -o {link} {protocol} --dport {inner} -j ACCEPT"
     to_itself = f"-s {address} -d {address} {protocol} --dport {inner} -j MASQUERADE"
-    state = {
+    return {
         **rule(family, "nat", "DOCKER", f"{redirect} {_destination(port, inside)}"),
         **rule(family, "filter", "DOCKER", admit),
         **rule(family, "nat", "POSTROUTING", to_itself),
     }
-    if port.protocol == "sctp":
-        # Docker's cure for kernels that leave SCTP checksums to a veth's missing hardware.
-        state |= rule(
-            family, "mangle", "POSTROUTING", f"{protocol} --sport {inner} -j CHECKSUM --checksum-fill"
-        )
-    return state
 
 
 def _destination(port: PublishedPort, inside: Address) -> str:

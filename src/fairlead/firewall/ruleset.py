@@ -161,7 +161,7 @@ class _Editor:
         if rules is None:
             if step.after is None:
                 return
-            rules = self.ruleset.chains[name] = self._built_in(name, key)
+            rules = self._built_in(name, key)
         # Out with every copy first: what is left of a rule that stands in the wrong place, or
         # that somebody wrote twice, would otherwise outlive its removal.
         for _ in range(rules.count(key.text)):
@@ -175,11 +175,13 @@ class _Editor:
         return name == USERS_CHAIN and name in self.made and key.text not in self.ruleset.rules(*name)
 
     def _built_in(self, name: ChainName, key: RuleKey) -> list[str]:
+        """The rules of a built-in chain whose table has not been used yet."""
         if not re.fullmatch(r"PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING", name[1]):
             raise Failed(
                 f"cannot add the rule `{key.text}`: there is no chain {name[1]} in the table {name[0]}"
             )
-        return []
+        self.ruleset.policies[name] = "ACCEPT"
+        return self.ruleset.chains.setdefault(name, [])
 
     def _insert(self, step: Step, key: RuleKey, rules: list[str]) -> None:
         assert isinstance(step.after, Placement)
