@@ -156,6 +156,7 @@ class Host:
         """Start the host's first process.  Failed when it does not come up."""
         self.state.mkdir(parents=True)
         (self.state / "docker-cli").mkdir()
+        (self.state / "docker-cli" / "config.json").write_text("{}\n")
         control_groups.make(self.group)
         holder = process.spawn(
             control_groups.joined(self.group, _first_process(self), leaf=False),

@@ -24,7 +24,7 @@ PAGE = b"<h1>It works</h1>\nThis page comes out of a container.\n"
 WHO = b"""#!/bin/sh
 echo "Content-Type: text/plain"
 echo
-echo "$(hostname) saw ${REMOTE_ADDR#::ffff:}"
+echo "$(hostname) saw $(echo "$REMOTE_ADDR" | sed 's/[][]//g; s/^::ffff://')"
 """
 
 

@@ -1,0 +1,218 @@
+"""The demonstration: containers on docker0 and a published port, told as a story.
+
+Run by `make demo`, as root.  Everything happens in a virtual host, which has network, mounts,
+processes and control groups of its own; the machine's own network is not touched, and the last
+chapter proves it.  Ends with an error as soon as something is not as told.
+
+    demo.py [--engine fairlead|dockerd]
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fairlead.lab import images, traces
+from fairlead.lab.host import Host, Result
+from fairlead.lab.lab import Lab
+from fairlead.model.errors import FairleadError
+
+BOLD, FAINT, GREEN, RED, PLAIN = (
+    ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 5
+)
+LINES = 70  # of one output
+
+
+class Untrue(Exception):
+    """The story does not go as told."""
+
+
+class Story:
+    """Prints what is done and what is seen, and insists on what should be."""
+
+    def __init__(self) -> None:
+        self._chapters = 0
+        self.checks = 0
+
+    def chapter(self, title: str, *sentences: str) -> None:
+        """Begin a chapter."""
+        self._chapters += 1
+        print(f"\n{BOLD}{self._chapters}. {title}{PLAIN}")
+        for sentence in sentences:
+            print(f"   {sentence}")
+
+    def do(self, host: Host, command: str, deadline: float = 60.0) -> Result:
+        """Run a command, which must succeed, and show what it says."""
+        print(f"\n   {FAINT}{host.name}${PLAIN} {BOLD}{command}{PLAIN}", flush=True)
+        began = time.monotonic()
+        result = host.run(command, deadline=deadline)
+        lines = (result.stdout + result.stderr).rstrip().splitlines()
+        for line in lines[:LINES]:
+            print(f"   {line}")
+        if len(lines) > LINES:
+            print(f"   {FAINT}... {len(lines) - LINES} more lines{PLAIN}")
+        print(f"   {FAINT}({(time.monotonic() - began) * 1000:.0f} ms){PLAIN}")
+        if not result.ok:
+            raise Untrue(f"`{command}` on {host.name} ended with exit code {result.code}")
+        return result
+
+    def see(self, sentence: str, true: bool) -> None:
+        """Claim something, and stop if it is not so."""
+        if not true:
+            raise Untrue(f"not so: {sentence}")
+        self.checks += 1
+        print(f"   {GREEN}✓{PLAIN} {sentence}")
+
+
+def settled(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    """Whether the condition becomes true within this time."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def start(story: Story, lab: Lab, engine: str) -> None:
+    """An engine and two images in an empty host."""
+    host = lab.host(1)
+    story.chapter(
+        "An engine in a virtual host",
+        f"{host.name} has its own network: {host.address} on a LAN with an outside that is its gateway,",
+        "its name server and the internet. Nobody outside has a route to any container.",
+    )
+    story.do(host, "ip -brief address")
+    began = time.monotonic()
+    host.start_engine(kind=engine)
+    print(f"\n   {BOLD}{engine}{PLAIN} answers on {host.socket} after {time.monotonic() - began:.2f} s")
+    story.do(host, "docker version --format 'client {{.Client.Version}}, server {{.Server.Version}}'")
+
+    story.chapter("Images from this machine's own /bin/busybox", "No registry is needed.")
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in (("busybox", images.busybox()), ("web", images.web())):
+            archive = Path(directory, f"{name}.tar")
+            archive.write_bytes(content)
+            story.do(host, f"docker load --input {archive}")
+    listed = story.do(host, "docker images")
+    story.see("both images are there", all(name in listed.stdout for name in ("busybox", "web")))
+
+
+def two_containers(story: Story, lab: Lab) -> None:
+    """Neighbours on docker0, and the way out."""
+    host = lab.host(1)
+    story.chapter("Two containers on docker0")
+    for name in ("one", "two"):
+        story.do(host, f"docker run -d --name {name} busybox sleep 1000")
+    story.do(host, "docker ps")
+    inside = story.do(host, "docker exec one ip address show eth0")
+    story.see("the first container has the first address, 172.17.0.2", "inet 172.17.0.2/16" in inside.stdout)
+    ping = story.do(host, "docker exec one ping -c 2 172.17.0.3")
+    story.see("they reach each other", "2 packets received" in ping.stdout)
+    out = story.do(host, "docker exec two wget -q -O - http://www.example.com/")
+    story.see(f"the outside sees the host's address, {host.address}: masquerade", host.address in out.stdout)
+
+
+def published_port(story: Story, lab: Lab, engine: str) -> None:
+    """A web server that the LAN can reach."""
+    host = lab.host(1)
+    story.chapter("A web server with a published port")
+    story.do(host, "docker run -d --name web -p 8080:80 web")
+    page = "curl --silent --show-error --retry 5 --retry-connrefused --max-time 5"
+    here = story.do(host, f"{page} http://localhost:8080/")
+    story.see("the host gets the page through localhost", "It works" in here.stdout)
+    there = story.do(lab.outside, f"{page} http://{host.address}:8080/")
+    story.see("the outside gets it through the host's address", "It works" in there.stdout)
+    who = story.do(lab.outside, f"{page} http://{host.address}:8080/cgi-bin/who")
+    story.see(
+        f"and the server sees the true client, {lab.outside.address}", lab.outside.address in who.stdout
+    )
+    refused = lab.outside.run("curl --silent --max-time 3 http://172.17.0.4/")
+    story.see("the container's own address leads nowhere out there", not refused.ok)
+    if engine == "fairlead":
+        processes = story.do(host, "ps -e -o pid,rss,args | grep -v -e 'ps -e' -e grep")
+        story.see(
+            "no process stands between the port and the container", "docker-proxy" not in processes.stdout
+        )
+
+
+def how(story: Story, lab: Lab) -> None:
+    """What made it work, in the words of the usual tools."""
+    host = lab.host(1)
+    story.chapter("How: nothing but the kernel")
+    containers = "{{range .Containers}}{{.Name}} {{.IPv4Address}} {{.MacAddress}}{{println}}{{end}}"
+    story.do(host, "docker network inspect bridge")
+    network = story.do(host, f"docker network inspect bridge --format '{containers}'")
+    story.see("three containers are on it", len(network.stdout.split()) == 9)
+    story.do(host, "ip -brief link; bridge link")
+    nat = story.do(host, "iptables-save -t nat | grep -v '^#'")
+    story.see(
+        "the port is translated",
+        "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.4:80"
+        in nat.stdout,
+    )
+    filtered = story.do(host, "iptables-save -t filter | grep -v '^#'")
+    for chain in ("DOCKER", "DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2", "DOCKER-USER"):
+        story.see(f"there is the chain {chain}", f":{chain} " in filtered.stdout)
+
+
+def clear(story: Story, lab: Lab, before: traces.Traces) -> None:
+    """Everything away again, by the engine itself."""
+    host = lab.host(1)
+    story.chapter(
+        "Away with it", "The engine runs on; what the host has is compared with before the containers."
+    )
+    story.do(host, "docker rm --force one two web")
+    story.do(host, "docker rmi web busybox")
+    settled(lambda: not traces.look(host).since(before))  # mounts and processes go a moment later
+    after = traces.look(host)
+    for kind, lines in after.since(before).items():
+        print(f"   {RED}left: {kind}: {lines}{PLAIN}")
+    for kind, count in after.counts().items():
+        story.see(
+            f"{kind.replace('_', ' ')}: none left over ({count} as before)", kind not in after.since(before)
+        )
+    story.see("the engine ends when it is asked to", host.stop_engine())
+
+
+def tell(engine: str) -> int:
+    """Tell the story; how many claims were checked."""
+    story = Story()
+    print(f"{BOLD}fairlead: a container engine whose heart is the network{PLAIN}")
+    machine = traces.machine_network()
+    with Lab(f"demo-{os.getpid()}") as lab:
+        start(story, lab, engine)
+        before = traces.look(lab.host(1))
+        two_containers(story, lab)
+        published_port(story, lab, engine)
+        how(story, lab)
+        held = traces.held_by(lab)
+        clear(story, lab, before)
+    story.chapter("Nothing is left on this machine", "The virtual host and its LAN are gone.")
+    for kind, count in held.counts().items():
+        print(f"   {count} {kind} while it ran")
+    remaining = held.remaining()
+    for thing in remaining:
+        print(f"   {RED}left: {thing}{PLAIN}")
+    story.see("none of them is left, no mount and no file", not remaining)
+    story.see("the machine's own links and firewall rules are as before", traces.machine_network() == machine)
+    return story.checks
+
+
+def main() -> None:
+    """Parse the command line and tell the story."""
+    parser = argparse.ArgumentParser(description="containers on docker0 and a published port")
+    parser.add_argument("--engine", default="fairlead", choices=["fairlead", "dockerd"])
+    try:
+        checks = tell(parser.parse_args().engine)
+    except (Untrue, FairleadError) as error:
+        print(f"\n{RED}The demo failed: {error}{PLAIN}", file=sys.stderr)
+        sys.exit(1)
+    print(f"\n{GREEN}All of it was so: {checks} claims were checked.{PLAIN}")
+
+
+if __name__ == "__main__":
+    main()
