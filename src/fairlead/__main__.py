@@ -1,27 +1,24 @@
-"""`fairlead` and `python -m fairlead`: the daemon, the lab, and the client's commands.
+"""`fairlead` and `python -m fairlead`: the command line, joined with the commands of the other layers.
 
-Each is imported only when it is asked for: the client must answer at once, and none of the
-three knows the others.
+Those are named here and imported only when they run: `fairlead network ls` loads no engine.
 """
 
-import importlib
-import sys
+from typing import NoReturn
 
-import click
+from fairlead.cli.commands import Place
+from fairlead.cli.main import main as run_command_line
 
-BESIDE_THE_CLIENT = {"daemon": "fairlead.daemon.main", "lab": "fairlead.lab.commands"}
+FURTHER = {
+    "daemon": Place("fairlead.daemon.main:command", "Start the engine", "Management Commands"),
+    "lab": Place("fairlead.lab.commands:lab", "Manage virtual hosts on this machine", "Management Commands"),
+    "ports": Place("fairlead.resolver.ports_main:command", "Hold the published ports of a host", hidden=True),
+    "resolver": Place("fairlead.resolver.dns_main:command", "Answer the names of containers", hidden=True),
+}
 
 
-def main() -> None:
-    """Run the command line."""
-    word = sys.argv[1] if len(sys.argv) > 1 else ""
-    if word in BESIDE_THE_CLIENT:
-        command = importlib.import_module(BESIDE_THE_CLIENT[word]).command
-        assert isinstance(command, click.Command)
-        command.main(sys.argv[2:], prog_name=f"fairlead {word}")
-    from fairlead.cli.main import main as client
-
-    client()
+def main() -> NoReturn:
+    """Run the command line and leave."""
+    run_command_line(FURTHER)
 
 
 if __name__ == "__main__":
