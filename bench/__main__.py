@@ -1,0 +1,147 @@
+"""Run the benchmark: contenders take turns, so that what else the machine does hits all alike."""
+
+import argparse
+import os
+import platform
+import random
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import contenders, latency, traffic
+from bench.contenders import Contender
+from bench.results import Measure, Results
+from fairlead import process
+from fairlead.lab.lab import Lab
+from fairlead.model.errors import FairleadError
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How often and how much."""
+
+    rounds: int
+    crowd: int
+    ports: tuple[tuple[int, int], ...]  # how many ports, how many rounds
+    seconds: int  # of traffic
+
+    @staticmethod
+    def full() -> "Plan":
+        """For numbers to believe."""
+        return Plan(rounds=15, crowd=100, ports=((0, 8), (1, 8), (100, 5), (1000, 2)), seconds=4)
+
+    @staticmethod
+    def quick() -> "Plan":
+        """For a look, in a minute or two."""
+        return Plan(rounds=3, crowd=10, ports=((0, 3), (1, 3), (100, 1)), seconds=1)
+
+
+class Benchmark:
+    """One run over all contenders."""
+
+    def __init__(self, lab: Lab, names: list[str], plan: Plan):
+        self.lab, self.plan, self.results = lab, plan, Results()
+        self.contenders = [contenders.start(name, host) for name, host in zip(names, lab.hosts, strict=True)]
+
+    def turn(
+        self, what: str, rounds: int, job: Callable[[Contender], Iterable[tuple[Measure, float]]]
+    ) -> None:
+        """`rounds` times: the job with each contender, in an order that chance decides."""
+        print(f"{time.strftime('%H:%M:%S')} {what}: {rounds} rounds", file=sys.stderr, flush=True)
+        for _ in range(rounds):
+            for contender in random.sample(self.contenders, len(self.contenders)):
+                try:
+                    for measure, value in job(contender):
+                        self.results.add(measure, contender.name, value)
+                except (FairleadError, RuntimeError) as error:
+                    self.results.failures.append(f"{contender.name}, {what}: {error}")
+                    print(f"  {contender.name} failed: {error}", file=sys.stderr, flush=True)
+                    self._clear(contender)
+
+    @staticmethod
+    def _clear(contender: Contender) -> None:
+        there = contender.host.run(contender.command("ps --all --quiet")).stdout.split()
+        if there:
+            contender.host.run([*contender.client, "rm", "--force", *there], deadline=600)
+
+    def run(self) -> Results:
+        """Everything."""
+        plan = self.plan
+        for contender in self.contenders:  # whatever is made only once is made now
+            contender.do("run --rm busybox true")
+        for network in latency.NETWORKS:
+            self.turn(f"run, {network}", plan.rounds, lambda each, n=network: latency.run_once(each, n))  # type: ignore[misc]
+        for network in latency.NETWORKS:
+            self.turn(f"life, {network}", plan.rounds, lambda each, n=network: latency.life(each, n))  # type: ignore[misc]
+        for count, rounds in plan.ports:
+            self.turn(f"{count} ports", rounds, lambda each, n=count: latency.publish(each, n))  # type: ignore[misc]
+        self.turn("traffic", min(5, plan.rounds), lambda each: traffic.measure(self.lab, each, plan.seconds))
+        self.turn(f"{plan.crowd} containers", 1, lambda each: latency.crowd(each, plan.crowd, workers=4))
+        return self.results
+
+
+def about() -> dict[str, str]:
+    """What the numbers depend on."""
+    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    versions = {
+        name: process.call([name, "--version"]).stdout.decode().strip().splitlines()[0]
+        for name in contenders.installed()
+        if name != "fairlead"
+    }
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "kernel": platform.release(),
+        "processors": f"{os.cpu_count()} × {model[0].partition(': ')[2] if model else platform.machine()}",
+        "load before": " ".join(Path("/proc/loadavg").read_text().split()[:3]),
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def write(results: Results, facts: dict[str, str], directory: Path) -> str:
+    """Write table, samples and pictures; the table's text."""
+    from bench import plot
+
+    directory.mkdir(parents=True, exist_ok=True)
+    lines = [f"* {name}: {value}" for name, value in facts.items()]
+    lines += [f"* failed: {failure}" for failure in results.failures]
+    text = "\n".join(
+        [
+            "# Side by side",
+            "",
+            "Medians (best; number of samples). `fairlead : X` is how many times better",
+            "",
+        ]
+    )
+    text = text.rstrip() + " fairlead's\nmedian is.\n\n" + results.table() + "\n" + "\n".join(lines) + "\n"
+    (directory / "results.md").write_text(text)
+    results.save(directory / "results.json", facts)
+    title = f"{facts['date']}, kernel {facts['kernel']}, {facts['processors']}"
+    plot.draw(results, title, [directory / "results.svg", directory / "results.png"])
+    return text
+
+
+def main() -> int:
+    """Parse the command line, measure, write, print."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds, small numbers")
+    parser.add_argument(
+        "--engines", default=",".join(contenders.installed()), help="which, separated by commas"
+    )
+    parser.add_argument("--results", type=Path, default=HERE / "results", help="the directory to write to")
+    options = parser.parse_args()
+    names = options.engines.split(",")
+    facts = about()
+    with Lab(f"bench-{os.getpid()}", hosts=len(names)) as lab:
+        results = Benchmark(lab, names, Plan.quick() if options.quick else Plan.full()).run()
+    print(write(results, facts, options.results))
+    print(f"written to {options.results}")
+    return 1 if results.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
