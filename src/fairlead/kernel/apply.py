@@ -1,0 +1,229 @@
+"""Steps become requests, one after the other; what the kernel refuses is looked at before it counts.
+
+A refusal is no failure when the entry already is as the step wants it, whoever made it so.
+"""
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from fairlead.kernel import messages
+from fairlead.kernel.netlink import Refused, Request
+from fairlead.kernel.observe import observe, read_setting, setting_path
+from fairlead.kernel.reasons import kind_of, reason, taken
+from fairlead.kernel.visit import Visit
+from fairlead.kernel.wording import cannot
+from fairlead.model.errors import Failed, NotFound, StepFailed
+from fairlead.model.host import (
+    AddressKey,
+    Bridge,
+    Foreign,
+    LinkKey,
+    LinkSetting,
+    LinkSettingKey,
+    NamespaceKey,
+    Route,
+    RouteKey,
+    Step,
+    SysctlKey,
+    Value,
+    Veth,
+)
+
+
+def perform(visit: Visit, steps: Sequence[Step]) -> None:
+    """Carry out the steps in their order.  Raises StepFailed with the number of steps done."""
+    work = _Work(visit)
+    done = 0
+    for namespace, together in _runs(steps):
+        try:
+            if namespace is None:
+                work.do(together[0])
+            else:
+                work.delete_links(namespace, together)
+        except StepFailed as failure:
+            raise StepFailed(failure.message, done + failure.done) from failure
+        except (Failed, NotFound) as failure:
+            raise StepFailed(failure.message, done) from failure
+        done += len(together)
+
+
+def _runs(steps: Sequence[Step]) -> Iterator[tuple[str | None, list[Step]]]:
+    """The steps one by one, but deletions of links that follow each other in one namespace together."""
+
+    def namespace_of_deletion(step: Step) -> str | None:
+        return step.key.namespace if isinstance(step.key, LinkKey) and step.after is None else None
+
+    for namespace, run in groupby(steps, namespace_of_deletion):
+        if namespace is None:
+            yield from ((None, [step]) for step in run)
+        else:
+            yield namespace, list(run)
+
+
+def satisfied(wanted: Value | None, found: Value | None) -> bool:
+    """Whether what is there is what a step wanted; "" in a wanted value leaves that part open."""
+    match wanted, found:
+        case Bridge(mac=""), Bridge():
+            return True
+        case Veth(peer_mac=""), Veth():
+            return _same_ends(wanted, found)
+        case Route(link=""), Route():
+            return wanted.gateway == found.gateway
+    return wanted == found
+
+
+def _same_ends(one: Veth, other: Veth) -> bool:
+    return (one.peer_namespace, one.peer) == (other.peer_namespace, other.peer)
+
+
+class _Work:
+    """One performance, with the numbers of the links it has met."""
+
+    def __init__(self, visit: Visit):
+        self._visit = visit
+        self._indexes: dict[tuple[str, str], int] = {}
+
+    def do(self, step: Step) -> None:
+        """Carry out one step that deletes no link.  Raises Failed."""
+        if step.after is None and isinstance(step.key, (SysctlKey, LinkSettingKey)):
+            return  # a setting is never absent: it stays as it is, or goes with its link
+        try:
+            self._change(step)
+        except (Refused, NotFound, OSError) as error:
+            self._indexes.clear()
+            found = observe(self._visit, [step.key])[step.key]
+            if not satisfied(step.after, found):
+                raise Failed(f"{cannot(step)}: {reason(self._visit, step, found, error)}") from error
+
+    def delete_links(self, namespace: str, steps: Sequence[Step]) -> None:
+        """Delete links of one namespace in the time of one, as a numbered group that nobody else uses.
+
+        Raises StepFailed; the steps before the failing one are done.
+        """
+        group = int.from_bytes(os.urandom(4), "little") >> 1 | 1
+        self._indexes.clear()
+        marked = 0
+        try:
+            for step in steps:
+                self._mark(step, group)
+                marked += 1
+        except (Failed, Refused) as error:
+            message = error.message if isinstance(error, Failed) else f"{cannot(step)}: {error.reason}"
+            raise StepFailed(message, marked) from error
+        finally:
+            self._delete_group(namespace, steps[0], group)
+
+    def _mark(self, step: Step, group: int) -> None:
+        assert isinstance(step.key, LinkKey)
+        try:
+            link = self._visit.link(step.key.namespace, step.key.name)
+        except NotFound:
+            return  # it went with its namespace
+        if link is None or step.before is None:
+            return
+        if link.kind != kind_of(step.before) or isinstance(step.before, Foreign):
+            raise Failed(f"{cannot(step)}: {taken(link.kind)}")
+        self._visit.talk(step.key.namespace).change(messages.group_link(step.key.name, group))
+
+    def _delete_group(self, namespace: str, first: Step, group: int) -> None:
+        try:
+            self._visit.talk(namespace).change(messages.delete_group(group))
+        except NotFound:
+            return
+        except Refused as error:
+            if error.code != errno.ENODEV:  # no link was left to delete
+                raise StepFailed(f"{cannot(first)}: {error.reason}", 0) from error
+
+    def _change(self, step: Step) -> None:
+        match step.key:
+            case NamespaceKey():
+                self._change_namespace(step.key.name, step.after)
+            case LinkKey():
+                self._change_link(step.key, step)
+            case LinkSettingKey():
+                self._visit.talk(step.key.namespace).change(self._setting(step.key, str(step.after)))
+            case AddressKey():
+                self._change_address(step.key, wanted=step.after is not None)
+            case RouteKey():
+                self._change_route(step.key, step)
+            case SysctlKey():
+                self._write_setting(step.key, str(step.after))
+            case _:
+                raise Failed(f"{cannot(step)}: it is no part of the kernel's links")
+
+    def _change_namespace(self, name: str, alias: Value | None) -> None:
+        self._indexes.clear()
+        if alias:
+            self._visit.namespaces.pin(name, str(alias))
+        else:
+            self._visit.leave(name)
+            self._visit.namespaces.unpin(name)
+
+    def _change_link(self, key: LinkKey, step: Step) -> None:
+        self._indexes.clear()
+        before, after = step.before, step.after
+        talk = self._visit.talk(key.namespace)
+        if isinstance(before, Bridge) and isinstance(after, Bridge):
+            talk.change(messages.set_mac(key.name, after.mac))
+            return
+        if isinstance(before, Veth) and isinstance(after, Veth) and _same_ends(before, after):
+            self._visit.talk(after.peer_namespace).change(messages.set_mac(after.peer, after.peer_mac))
+            return
+        if before is not None:
+            self.delete_links(key.namespace, [step])
+        match after:
+            case Bridge():
+                talk.change(messages.new_bridge(key.name, after.mac))
+            case Veth():
+                with self._visit.namespaces.handle(after.peer_namespace) as home:
+                    talk.change(messages.new_veth(key.name, after.peer, after.peer_mac, home))
+            case _:
+                raise Failed(f"{cannot(step)}: only bridges and veth pairs are made here")
+
+    def _setting(self, key: LinkSettingKey, value: str) -> Request:
+        match key.setting:
+            case LinkSetting.MTU:
+                return messages.set_mtu(key.link, int(value))
+            case LinkSetting.MASTER:
+                return messages.set_master(key.link, self._index(key.namespace, value) if value else 0)
+            case LinkSetting.UP:
+                return messages.set_up(key.link, value == "on")
+            case LinkSetting.HAIRPIN | LinkSetting.ISOLATED:
+                return messages.set_port(key.link, key.setting, value == "on")
+            case LinkSetting.MAC:
+                return messages.set_mac(key.link, value)
+
+    def _change_address(self, key: AddressKey, wanted: bool) -> None:
+        index = self._index(key.namespace, key.link)
+        request = messages.new_address if wanted else messages.delete_address
+        self._visit.talk(key.namespace).change(request(index, key.address))
+
+    def _change_route(self, key: RouteKey, step: Step) -> None:
+        route = step.before if step.after is None else step.after
+        if not isinstance(route, Route):
+            return  # neither was there nor is wanted
+        link = self._index(key.namespace, route.link) if route.link else 0
+        if step.after is None:
+            request = messages.delete_route(key.destination, route, link)
+        else:
+            request = messages.new_route(key.destination, route, link, replace=step.before is not None)
+        self._visit.talk(key.namespace).change(request)
+
+    def _write_setting(self, key: SysctlKey, value: str) -> None:
+        if read_setting(self._visit, key) == value:
+            return  # writing forwarding, even unchanged, resets other settings
+        descriptor = self._visit.namespaces.open_file(key.namespace, setting_path(key), os.O_WRONLY)
+        try:
+            os.write(descriptor, value.encode())
+        finally:
+            os.close(descriptor)
+
+    def _index(self, namespace: str, link: str) -> int:
+        """The number of a link.  Raises Refused when there is none."""
+        place = (namespace, link)
+        if place not in self._indexes:
+            answer = self._visit.talk(namespace).get(messages.link_named(link))
+            self._indexes[place] = messages.read_link_index(answer)
+        return self._indexes[place]

@@ -1,0 +1,85 @@
+"""Namespaces, links, addresses, routes and kernel settings as one part of the host.
+
+All of it happens in one thread of its own: changes have one order, the event loop never waits
+for the kernel's locks, and only that thread ever enters another network namespace.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from fairlead.kernel.apply import perform
+from fairlead.kernel.namespaces import Namespaces
+from fairlead.kernel.observe import observe
+from fairlead.kernel.visit import Visit
+from fairlead.model.host import (
+    AddressKey,
+    Key,
+    LinkKey,
+    LinkSettingKey,
+    NamespaceKey,
+    RouteKey,
+    State,
+    Step,
+    SysctlKey,
+)
+
+Answer = TypeVar("Answer")
+
+
+class KernelLinks:
+    """The links of the network namespace in which it is made, and of those pinned by this engine."""
+
+    handles: tuple[type[Key], ...] = (NamespaceKey, LinkKey, LinkSettingKey, AddressKey, RouteKey, SysctlKey)
+
+    def __init__(self, exec_root: str):
+        self._namespaces = Namespaces(exec_root)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="kernel")
+
+    async def observe(self, keys: Collection[Key]) -> State:
+        """What is really there under exactly these keys; None for what is not.
+
+        Foreign pins count as absent, and so does all that is in them.  An alias without a pin is
+        the value "".
+        """
+
+        def look() -> State:
+            with Visit(self._namespaces) as visit:
+                return observe(visit, keys)
+
+        return await self._in_thread(look)
+
+    async def perform(self, steps: Sequence[Step]) -> None:
+        """Carry out the steps in their order.  Raises StepFailed with the number of steps done.
+
+        Runs to its end also when the caller is cancelled meanwhile.
+        """
+
+        def change() -> None:
+            with Visit(self._namespaces) as visit:
+                perform(visit, steps)
+
+        await self._in_thread(change)
+
+    async def owned(self) -> Mapping[NamespaceKey, str]:
+        """Every namespace of this engine with its alias, also half made ones: for leak audits."""
+
+        def look() -> Mapping[NamespaceKey, str]:
+            return {NamespaceKey(name): alias for name, alias in self._namespaces.owned().items()}
+
+        return await self._in_thread(look)
+
+    def close(self) -> None:
+        """Wait for what is being done and end the thread; pins and links stay."""
+        self._thread.shutdown()
+        self._namespaces.close()
+
+    async def _in_thread(self, job: Callable[[], Answer]) -> Answer:
+        future = asyncio.get_running_loop().run_in_executor(self._thread, job)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            # The caller may undo only what is no longer being done.
+            await asyncio.wait([future])
+            raise

@@ -1,0 +1,220 @@
+"""What is really there under given keys: asked entry by entry, so that it costs what is asked.
+
+The kernel is asked about single links by name and for the addresses of one link; nothing whose
+length grows with the number of containers is read.
+"""
+
+import contextlib
+import os
+from collections.abc import Collection, Iterable
+
+from fairlead.kernel.messages import (
+    FoundLink,
+    FoundRoute,
+    addresses_of,
+    namespace_number,
+    read_address,
+    read_namespace_number,
+    read_route,
+    routes_of,
+)
+from fairlead.kernel.netlink import Refused, Request
+from fairlead.kernel.visit import Visit
+from fairlead.model.addresses import Interface
+from fairlead.model.errors import NotFound
+from fairlead.model.host import (
+    AddressKey,
+    Bridge,
+    Foreign,
+    Key,
+    Link,
+    LinkKey,
+    LinkSetting,
+    LinkSettingKey,
+    NamespaceKey,
+    Route,
+    RouteKey,
+    SysctlKey,
+    Value,
+    Veth,
+)
+
+MISSING_PEER = Veth("", "", "")
+LONGEST_SETTING = 1 << 16  # bytes
+
+
+def observe(visit: Visit, keys: Collection[Key]) -> dict[Key, Value | None]:
+    """The value under each key, None for what is not there or lies in no namespace of ours."""
+    return _Look(visit, keys).state(keys)
+
+
+def read_setting(visit: Visit, key: SysctlKey) -> str | None:
+    """A kernel setting with single spaces between its words, None if it cannot be read."""
+    with contextlib.suppress(OSError):
+        descriptor = visit.namespaces.open_file(key.namespace, setting_path(key), os.O_RDONLY)
+        try:
+            return " ".join(os.read(descriptor, LONGEST_SETTING).decode(errors="replace").split())
+        finally:
+            os.close(descriptor)
+    return None
+
+
+def setting_path(key: SysctlKey) -> str:
+    """The file of a kernel setting.  Raises FileNotFoundError for parts that would lead elsewhere."""
+    if any(part in ("", ".", "..") or "/" in part or "\0" in part for part in key.path):
+        raise FileNotFoundError(f"no kernel setting is called {'.'.join(key.path)}")
+    return "/proc/sys/" + "/".join(key.path)
+
+
+class _Look:
+    """The answers of one look; each question is asked once."""
+
+    def __init__(self, visit: Visit, keys: Iterable[Key]):
+        self._visit = visit
+        self._links: dict[tuple[str, str], FoundLink | None] = {}
+        self._masters: dict[tuple[str, int], str] = {}
+        self._addresses: dict[tuple[str, int], list[Interface]] = {}
+        self._routes: dict[tuple[str, int], list[FoundRoute]] = {}
+        self._numbers: dict[str, dict[int, str]] = {}
+        # Where the other end of a veth may be: most likely in a namespace asked about.
+        self._likely = dict.fromkeys(getattr(key, "namespace", "") for key in keys)
+
+    def state(self, keys: Collection[Key]) -> dict[Key, Value | None]:
+        answers: dict[Key, Value | None] = {}
+        for key in keys:
+            try:
+                answers[key] = self._value(key)
+            except NotFound:
+                answers[key] = None
+        return answers
+
+    def _value(self, key: Key) -> Value | None:
+        match key:
+            case NamespaceKey():
+                return self._visit.namespaces.alias(key.name)
+            case LinkKey():
+                return self._link_value(key.namespace, self._link(key.namespace, key.name))
+            case LinkSettingKey():
+                return self._setting_value(key)
+            case AddressKey():
+                link = self._link(key.namespace, key.link)
+                there = link is not None and key.address in self._addresses_of(key.namespace, link.index)
+                return True if there else None
+            case RouteKey():
+                return self._route_value(key)
+            case SysctlKey():
+                return read_setting(self._visit, key)
+        return None
+
+    def _link(self, namespace: str, name: str) -> FoundLink | None:
+        place = (namespace, name)
+        if place not in self._links:
+            link = self._links[place] = self._visit.link(namespace, name)
+            if link is not None and link.master:
+                self._master(namespace, link.master)
+        return self._links[place]
+
+    def _master(self, namespace: str, index: int) -> str:
+        """The name of a bridge, asked for anew after its port.
+
+        Describing first the port and then the bridge makes the kernel notice at once that they
+        have a carrier; else it does so within a second, and drops what is sent until then.
+        """
+        place = (namespace, index)
+        if place not in self._masters:
+            bridge = self._visit.link_numbered(namespace, index)
+            self._masters[place] = bridge.name if bridge else ""
+        return self._masters[place]
+
+    def _link_value(self, namespace: str, link: FoundLink | None) -> Link | None:
+        if link is None:
+            return None
+        if link.kind == "bridge":
+            return Bridge(link.mac)
+        if link.kind == "veth":
+            return self._veth(namespace, link)
+        return Foreign(link.kind)
+
+    def _veth(self, namespace: str, link: FoundLink) -> Veth:
+        if link.peer_namespace is None:
+            home: str | None = namespace
+        else:
+            home = self._namespace_numbered(namespace, link.peer_namespace)
+        if home is None or not link.peer:
+            return MISSING_PEER
+        peer = self._visit.link_numbered(home, link.peer)
+        if peer is None:
+            return MISSING_PEER
+        self._links.setdefault((home, peer.name), peer)
+        return Veth(home, peer.name, peer.mac)
+
+    def _namespace_numbered(self, asking: str, number: int) -> str | None:
+        """Which namespace of ours the asking one knows by a number."""
+        known = self._numbers.setdefault(asking, {})
+        if number < 0 or number in known or self._number(asking, self._likely, number):
+            return known.get(number)
+        self._number(asking, self._visit.namespaces.owned(), number)
+        return known.get(number)
+
+    def _number(self, asking: str, names: Iterable[str], wanted: int) -> bool:
+        """Ask for the numbers of namespaces until the wanted one is found."""
+        known = self._numbers[asking]
+        for name in names:
+            with contextlib.suppress(NotFound, Refused):
+                with self._visit.namespaces.handle(name) as descriptor:
+                    answer = self._visit.talk(asking).get(namespace_number(descriptor))
+                known[read_namespace_number(answer)] = name
+                if wanted in known:
+                    return True
+        return False
+
+    def _setting_value(self, key: LinkSettingKey) -> str | None:
+        link = self._link(key.namespace, key.link)
+        if link is None:
+            return None
+        match key.setting:
+            case LinkSetting.MTU:
+                return str(link.mtu)
+            case LinkSetting.MASTER:
+                return self._master(key.namespace, link.master) if link.master else ""
+            case LinkSetting.UP:
+                return _switch(link.up)
+            case LinkSetting.HAIRPIN:
+                return _switch(link.hairpin)
+            case LinkSetting.ISOLATED:
+                return _switch(link.isolated)
+            case LinkSetting.MAC:
+                return link.mac
+
+    def _addresses_of(self, namespace: str, index: int) -> list[Interface]:
+        place = (namespace, index)
+        if place not in self._addresses:
+            self._addresses[place] = list(map(read_address, self._dump(namespace, addresses_of(index))))
+        return self._addresses[place]
+
+    def _route_value(self, key: RouteKey) -> Route | None:
+        place = (key.namespace, key.destination.version)
+        if place not in self._routes:
+            self._routes[place] = list(map(read_route, self._dump(key.namespace, routes_of(place[1]))))
+        found = [route for route in self._routes[place] if route.destination == key.destination]
+        if not found:
+            return None
+        best = min(found, key=lambda route: route.priority)
+        return Route(best.gateway, self._name(key.namespace, best.link) if best.link else "")
+
+    def _name(self, namespace: str, index: int) -> str:
+        for (home, name), link in self._links.items():
+            if home == namespace and link is not None and link.index == index:
+                return name
+        found = self._visit.link_numbered(namespace, index)
+        return found.name if found else ""
+
+    def _dump(self, namespace: str, request: Request) -> list[bytes]:
+        try:
+            return self._visit.talk(namespace).dump(request)
+        except Refused:
+            return []  # a namespace in which no route was ever made has no main table
+
+
+def _switch(on: bool) -> str:
+    return "on" if on else "off"

@@ -1,0 +1,52 @@
+"""One look at the host, or one change of it: a conversation per namespace, all closed at its end."""
+
+from types import TracebackType
+
+from fairlead.kernel.messages import FoundLink, link_named, link_numbered, read_link
+from fairlead.kernel.namespaces import Namespaces
+from fairlead.kernel.netlink import Conversation, Refused, Request
+
+
+class Visit:
+    """A context manager; what it opened does not outlive it."""
+
+    def __init__(self, namespaces: Namespaces):
+        self.namespaces = namespaces
+        self._conversations: dict[str, Conversation] = {}
+
+    def __enter__(self) -> "Visit":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for conversation in self._conversations.values():
+            conversation.close()
+
+    def talk(self, namespace: str) -> Conversation:
+        """The conversation with one namespace.  Raises NotFound if it is not ours."""
+        conversation = self._conversations.get(namespace)
+        if conversation is None:
+            conversation = Conversation(self.namespaces.connect(namespace))
+            self._conversations[namespace] = conversation
+        return conversation
+
+    def leave(self, namespace: str) -> None:
+        """End the conversation with a namespace, so that it can go."""
+        conversation = self._conversations.pop(namespace, None)
+        if conversation is not None:
+            conversation.close()
+
+    def link(self, namespace: str, name: str) -> FoundLink | None:
+        """A link by name, None if there is none.  Raises NotFound for the namespace."""
+        return self._ask(namespace, link_named(name))
+
+    def link_numbered(self, namespace: str, index: int) -> FoundLink | None:
+        """A link by number, None if there is none.  Raises NotFound for the namespace."""
+        return self._ask(namespace, link_numbered(index))
+
+    def _ask(self, namespace: str, request: Request) -> FoundLink | None:
+        try:
+            return read_link(self.talk(namespace).get(request))
+        except Refused:
+            return None  # also when the name is one that no link can have
