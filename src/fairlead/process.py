@@ -151,3 +151,20 @@ def spawn(
         )
     except FileNotFoundError as error:
         raise Unsupported(f"cannot start {argv[0]}: it is not installed") from error
+
+
+def detach(log: str) -> None:
+    """Go on in the background: a child in a session of its own, its output appended to the file `log`.
+
+    The calling process ends, with exit code 0: whoever waits for it knows that all done so far is
+    done.  To be called before there are threads or an event loop.
+    """
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    for source, stream in ((nothing, 0), (written, 1), (written, 2)):
+        os.dup2(source, stream)
+    os.close(written)
+    os.close(nothing)
