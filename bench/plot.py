@@ -39,7 +39,7 @@ def draw(results: Results, title: str, paths: list[Path]) -> None:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlim(left=0.9)
-    axes.margins(x=0.12)
+    axes.margins(x=0.12, y=0.01)
     axes.set_xlabel("times worse than the best (medians, logarithmic)")
     axes.set_title(title, fontsize=9)
     axes.legend(loc="lower right", fontsize=8)
