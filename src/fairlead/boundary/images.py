@@ -32,6 +32,10 @@ class Images(Protocol):
         """Send to a registry."""
         ...
 
+    async def authenticate(self, credentials: Credentials) -> None:
+        """Ask the registry whether it takes them; Unauthorized if not."""
+        ...
+
     async def load(self, archive: AsyncIterator[bytes], progress: Progress) -> None:
         """Take in a `docker save` archive (plain or compressed)."""
         ...

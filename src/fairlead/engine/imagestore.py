@@ -42,6 +42,10 @@ class ImageStore:
         await self._context.images.push(reference, credentials, progress)
         self._tell("push", reference, await self.inspect(reference))
 
+    async def authenticate(self, credentials: Credentials) -> None:
+        """Ask the registry whether it takes them.  Unauthorized if not."""
+        await self._context.images.authenticate(credentials)
+
     async def load(self, archive: AsyncIterator[bytes], progress: Progress) -> None:
         """Take in an archive."""
         await self._context.images.load(archive, progress)
