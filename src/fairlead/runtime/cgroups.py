@@ -53,14 +53,15 @@ class Cgroups:
         """Stop all processes where they are, or let them go on; returns when that is so."""
         if self.unified:
             name, wanted, done = "cgroup.freeze", str(int(frozen)), f"frozen {int(frozen)}"
-            self._write("", name, wanted)
+            self.set("", name, wanted)
             self._until(lambda: done in self.read("", "cgroup.events").splitlines())
         else:
             wanted = "FROZEN" if frozen else "THAWED"
-            self._write("freezer", "freezer.state", wanted)
+            self.set("freezer", "freezer.state", wanted)
             self._until(lambda: self.read("freezer", "freezer.state").strip() == wanted)
 
-    def _write(self, controller: str, name: str, text: str) -> None:
+    def set(self, controller: str, name: str, text: str) -> None:
+        """Write a file.  Failed when the kernel does not take it."""
         try:
             with open(f"{self.directory(controller)}/{name}", "w", encoding="ascii") as file:
                 file.write(text)
@@ -110,9 +111,9 @@ class Cgroups:
         """Let frozen processes go on, without waiting for it; they would not die otherwise."""
         with contextlib.suppress(Failed):
             if self.unified:
-                self._write("", "cgroup.freeze", "0")
+                self.set("", "cgroup.freeze", "0")
             else:
-                self._write("freezer", "freezer.state", "THAWED")
+                self.set("freezer", "freezer.state", "THAWED")
 
     @staticmethod
     def _removed(directory: str) -> bool:

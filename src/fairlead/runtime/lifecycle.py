@@ -160,14 +160,15 @@ class ConmonRuntime:
         """Apply changed resource limits to the running container."""
         own = container.host_config
         resources = limits.resources(own, devices.numbers(own), self._traits)
-        if own.pids_limit is not None and own.pids_limit <= 0:
-            resources["pids"] = {"limit": -1}
         path = f"{self._bundles.of(container.id).path}/resources.json"
         with open(path, "w", encoding="utf-8") as file:
             json.dump(resources, file)
         finished = await self._runtime.call("update", "--resources", path, container.id)
         if finished.code:
             raise Failed(f"Cannot update container {container.id}: {finished.complaint}")
+        if own.pids_limit is not None and own.pids_limit <= 0:
+            # crun writes a number, and there is none for this.
+            self._of_running(container.id).set("pids", "pids.max", "max")
 
     async def delete(self, container_id: str) -> None:
         """Take away what is left of it: processes, control groups, bundle.  Fine when there is nothing."""

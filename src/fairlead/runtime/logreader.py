@@ -1,9 +1,10 @@
 """Reads a container's log as it is asked for, and goes on reading while it grows and is rotated."""
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import IO
 
 from fairlead.boundary import LogLine, LogQuery
@@ -25,16 +26,17 @@ class _Cursor:
 
     def go_to_tail(self, count: int) -> None:
         """Begin with the last `count` lines; negative: with the first line."""
-        paths = logs.files(self._path)
-        if count < 0 or not paths:
-            return
-        if count == 0:
-            self._file = open(paths[-1], "rb")  # noqa: SIM115
-            self._file.seek(0, os.SEEK_END)
-            return
-        index, offset = logs.tail_start(paths, count)
-        self._file = open(paths[index], "rb")  # noqa: SIM115
-        self._file.seek(offset)
+        with logs.moving:
+            paths = logs.files(self._path)
+            if count < 0 or not paths:
+                return
+            if count == 0:
+                index, place = len(paths) - 1, (0, os.SEEK_END)
+            else:
+                index, offset = logs.tail_start(paths, count)
+                place = (offset, os.SEEK_SET)
+            self._file = open(paths[index], "rb")  # noqa: SIM115
+            self._file.seek(*place)
 
     def batch(self) -> list[LogLine]:
         """The next lines; none when there are no more for now."""
@@ -66,18 +68,20 @@ class _Cursor:
 
     def _next_file(self) -> bool:
         """Go on with the file after this one; False if this is the newest."""
-        paths = logs.files(self._path)
-        if self._file is not None:
-            here = os.fstat(self._file.fileno()).st_ino
-            inodes = [_inode(path) for path in paths]
-            paths = paths[inodes.index(here) + 1 :] if here in inodes else paths
-        if not paths:
-            return False
-        self.close()
-        try:
-            self._file = open(paths[0], "rb")  # noqa: SIM115
-        except FileNotFoundError:
-            return False
+        with logs.moving:
+            found = list(_found(self._path))
+            if self._file is not None:
+                here = os.fstat(self._file.fileno())
+                numbers = [each.st_ino for _, each in found]
+                if here.st_ino in numbers:
+                    found = found[numbers.index(here.st_ino) + 1 :]
+                else:
+                    # It has been dropped; only what was written to later can come after it.
+                    found = [pair for pair in found if pair[1].st_mtime_ns > here.st_mtime_ns]
+            if not found:
+                return False
+            self.close()
+            self._file = open(found[0][0], "rb")  # noqa: SIM115
         return True
 
     def close(self) -> None:
@@ -87,11 +91,11 @@ class _Cursor:
             self._file = None
 
 
-def _inode(path: str) -> int:
-    try:
-        return os.stat(path).st_ino
-    except FileNotFoundError:
-        return 0
+def _found(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    """The log's files, oldest first."""
+    for each in logs.files(path):
+        with contextlib.suppress(FileNotFoundError):
+            yield each, os.stat(each)
 
 
 async def read(path: str, query: LogQuery, over: asyncio.Event, watched: Changes) -> AsyncIterator[LogLine]:

@@ -8,6 +8,7 @@ import calendar
 import mmap
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from fairlead.model.errors import InvalidParameter
 
 LONGEST = 16384  # bytes; longer lines come in pieces, as from Docker
 _HEAD = 64  # bytes in which a line's time, stream and tag have room
+# Held by whoever moves files or looks which is which; readers do so in threads.
+moving = threading.Lock()
 _STREAMS = {b"stdout": 1, b"stderr": 2}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -66,10 +69,11 @@ def files(path: str) -> list[str]:
 
 def rotate(path: str, keep: int) -> None:
     """Give every file the next number and drop those beyond `keep`; conmon has to be told to reopen then."""
-    for number in range(keep - 1, 0, -1):
-        older = path if number == 1 else f"{path}.{number - 1}"
-        if os.path.exists(older):
-            os.replace(older, f"{path}.{number}")
+    with moving:
+        for number in range(keep - 1, 0, -1):
+            older = path if number == 1 else f"{path}.{number - 1}"
+            if os.path.exists(older):
+                os.replace(older, f"{path}.{number}")
 
 
 @dataclass(frozen=True, slots=True)

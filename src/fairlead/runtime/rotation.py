@@ -48,7 +48,7 @@ class Rotator:
             for log in list(self._logs.values()):
                 with contextlib.suppress(OSError):
                     if os.path.getsize(log.path) >= log.rotation.size:
-                        logs.rotate(log.path, log.rotation.files)
+                        await asyncio.to_thread(logs.rotate, log.path, log.rotation.files)
                         control.reopen_log(log.directory)
             await asyncio.sleep(_EVERY)
         self._task = None
