@@ -10,7 +10,9 @@ from fairlead.cli.main import main as run_command_line
 
 FURTHER = {
     "daemon": Place("fairlead.daemon.main:command", "Start the engine", "Management Commands"),
-    "lab": Place("fairlead.lab.commands:command", "Manage virtual hosts on this machine", "Management Commands"),
+    "lab": Place(
+        "fairlead.lab.commands:command", "Manage virtual hosts on this machine", "Management Commands"
+    ),
     "ports": Place("fairlead.resolver.ports_main:command", "Hold the published ports of a host", hidden=True),
     "resolver": Place("fairlead.resolver.dns_main:command", "Answer the names of containers", hidden=True),
 }
