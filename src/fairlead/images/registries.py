@@ -1,0 +1,89 @@
+"""Which registries are reached how: without verified TLS, through mirrors, with whose credentials."""
+
+import asyncio
+import base64
+import ipaddress
+import json
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from fairlead.dockerapi.reference import DEFAULT_DOMAIN
+from fairlead.model.image import Credentials
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_ALWAYS_INSECURE = ("127.0.0.0/8", "::1/128")  # as in Docker: nobody is between us and ourselves
+
+
+class Registries:
+    """The settings --insecure-registry and --registry-mirror."""
+
+    def __init__(self, insecure: Sequence[str] = (), mirrors: Sequence[str] = ()):
+        """`insecure` are hosts (`registry:5000`) and subnets in CIDR notation, `mirrors` URLs."""
+        self._hosts = set()
+        self._networks: list[_Network] = []
+        for entry in (*insecure, *_ALWAYS_INSECURE):
+            try:
+                self._networks.append(ipaddress.ip_network(entry))
+            except ValueError:
+                self._hosts.add(entry.removeprefix("http://").removeprefix("https://").rstrip("/"))
+        self._mirrors = tuple(mirrors)
+
+    def text(self) -> str:
+        """The registries.conf for skopeo: the mirrors stand before Docker Hub alone, as in Docker.
+
+        Source of the format: containers-registries.conf(5).
+        """
+        lines = [f"[[registry]]\nlocation = {json.dumps(DEFAULT_DOMAIN)}\n"] if self._mirrors else []
+        for mirror in self._mirrors:
+            scheme, _, place = mirror.rpartition("://")
+            place = place.rstrip("/")
+            insecure = scheme == "http" or self._listed(place)
+            lines.append(
+                f"[[registry.mirror]]\nlocation = {json.dumps(place)}\ninsecure = {json.dumps(insecure)}\n"
+            )
+        return "".join(lines)
+
+    async def insecure(self, domain: str) -> bool:
+        """Whether a registry may be reached without verified TLS, or without TLS at all."""
+        if domain == DEFAULT_DOMAIN:
+            return False
+        if self._listed(domain):
+            return True
+        host = _host(domain)
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError:
+            return False
+        return any(self._covers(str(address[4][0])) for address in found)
+
+    def _listed(self, domain: str) -> bool:
+        return domain in self._hosts or _host(domain) in self._hosts or self._covers(_host(domain))
+
+    def _covers(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)
+
+
+def write_credentials(path: Path, domain: str, credentials: Credentials) -> None:
+    """Write a file for skopeo's --authfile that holds these credentials and no others.
+
+    Source of the format: containers-auth.json(5).
+    """
+    entry = {}
+    if credentials.username or credentials.identity_token:
+        pair = f"{credentials.username or '<token>'}:{credentials.password}"
+        entry["auth"] = base64.b64encode(pair.encode()).decode()
+    if credentials.identity_token:
+        entry["identitytoken"] = credentials.identity_token
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({"auths": {domain: entry} if entry else {}}))
+
+
+def _host(domain: str) -> str:
+    if domain.startswith("["):
+        return domain[1:].partition("]")[0]
+    return domain.partition(":")[0]
