@@ -24,13 +24,22 @@ def _render(
         "IPAMConfig": _ipam(attachment),
         "Links": list(attachment.links) or None if not brief else None,
         "Aliases": _aliases(view, attached, version) if not brief else None,
-        "NetworkID": attached.endpoint.network_id if attached.endpoint else attachment.network_id,
+        "NetworkID": _network_id(view, attached),
         **_addresses(attached.endpoint),
         "DriverOpts": _driver_options(attachment) if not brief else None,
     }
     if version >= _HAS_DNS_NAMES:
         document["DNSNames"] = _dns_names(view, attached) if not brief else None
     return document
+
+
+def _network_id(view: ContainerView, attached: AttachedNetwork) -> str:
+    """The network's id, from the first start on."""
+    if attached.endpoint:
+        return attached.endpoint.network_id
+    if attached.network and view.container.state.ever_started:
+        return attached.network.id
+    return attached.attachment.network_id
 
 
 def _addresses(endpoint: Endpoint | None) -> dict[str, object]:
