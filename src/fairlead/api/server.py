@@ -204,7 +204,7 @@ def _response(answer: Answer) -> web.Response:
         headers["Content-Type"] = answer.content_type
     response = web.Response(status=answer.status, body=answer.body, headers=headers)
     if not answer.content_type and not answer.body:
-        del response.headers["Content-Type"]
+        response.headers.pop("Content-Type", None)
     return response
 
 

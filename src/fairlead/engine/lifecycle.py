@@ -139,11 +139,8 @@ class Lifecycle:
     async def _create_and_join(self, launch: Launch, stay: Stay | None) -> int:
         """Make the process while its links are made; both or neither."""
         container = launch.container
-        joining: Coroutine[Any, Any, None] = asyncio.sleep(0)
-        if stay is not None:
-            joining = self._sandboxes.join(stay, container.name)
         pid, joined = await asyncio.gather(
-            self._context.runtime.create(launch), joining, return_exceptions=True
+            self._context.runtime.create(launch), self._join(stay, container.name), return_exceptions=True
         )
         if isinstance(joined, PortTaken) and stay is not None:
             endpoint = next(endpoint for _, endpoint in stay.places if endpoint.ports)
@@ -153,6 +150,10 @@ class Lifecycle:
                 raise result
         assert isinstance(pid, int)
         return pid
+
+    async def _join(self, stay: Stay | None, label: str) -> None:
+        if stay is not None:
+            await self._sandboxes.join(stay, label)
 
     async def _settle(self, container: Container, stay: Stay | None, pid: int, restart_count: int) -> None:
         context = self._context

@@ -1,0 +1,127 @@
+"""The one place where adapters are chosen and joined to the engine."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from fairlead.api.server import ApiServer
+from fairlead.daemon.config import DaemonOptions
+from fairlead.daemon.edges import SystemClock, fault_point
+from fairlead.daemon.tls import security
+from fairlead.engine.engine import Engine
+from fairlead.images.archive import PathArchives
+from fairlead.images.storage import ContainerStorage
+from fairlead.kernel.links import KernelLinks
+from fairlead.kernel.machine import HostMachine
+from fairlead.kernel.nft import Nftables
+from fairlead.kernel.rules import Iptables
+from fairlead.model.config import Settings
+from fairlead.resolver import supervise
+from fairlead.resolver.names import NameServer
+from fairlead.resolver.ports import PortHolder
+from fairlead.runtime.lifecycle import ConmonRuntime
+from fairlead.store.sqlite import SqliteStore
+
+log = logging.getLogger(__name__)
+# Settings that a running daemon can change; the others count from its next start on.
+RELOADABLE = (
+    "debug dns dns_search dns_opt live_restore insecure_registries registry_mirrors labels default_ulimits "
+    "shutdown_timeout"
+).split()
+
+
+@dataclass(slots=True)
+class Assembly:
+    """A daemon's parts, joined."""
+
+    options: DaemonOptions
+    store: SqliteStore
+    runtime: ConmonRuntime
+    links: KernelLinks
+    nftables: Nftables
+    engine: Engine
+    server: ApiServer
+
+    async def begin(self) -> None:
+        """Bring the host into line, then listen."""
+        await self.engine.begin()
+        await self.server.start()
+
+    def reload(self, chosen: DaemonOptions) -> None:
+        """Go by what the configuration file says now, as far as it can change."""
+        before, wanted = self.engine.settings, chosen.settings
+        changed: dict[str, object] = {name: getattr(wanted, name) for name in RELOADABLE}
+        settings: Settings = replace(before, **changed)  # type: ignore[arg-type]
+        logging.getLogger().setLevel(logging.DEBUG if settings.debug else logging.INFO)
+        self.engine.reload(settings)
+        log.info("read the configuration again")
+
+    async def finish(self) -> None:
+        """Stop listening, end the engine, let everything go; containers live on unless told otherwise."""
+        for part in (self.server.stop, self.engine.finish, self.runtime.close, self.store.close):
+            try:
+                await part()
+            except Exception:
+                log.exception("cannot end in order")
+        with contextlib.suppress(RuntimeError):
+            await asyncio.to_thread(self.links.close)
+            await asyncio.to_thread(self.nftables.close)
+
+
+async def assemble(chosen: DaemonOptions) -> Assembly:
+    """Choose and join the parts.  Conflict when another daemon has the data root."""
+    settings = chosen.settings
+    guard = security(chosen.tls, chosen.hosts)
+    os.makedirs(settings.exec_root, mode=0o711, exist_ok=True)
+    store = SqliteStore(settings.data_root)
+    started = time.time_ns()
+    candidates = ("runc",) if settings.default_runtime == "runc-only" else ("crun", "runc")
+    runtime, _, _ = await asyncio.gather(
+        ConmonRuntime.open(settings.data_root, settings.exec_root, candidates=candidates),
+        supervise.ensure_running("ports", settings.exec_root),
+        supervise.ensure_running("resolver", settings.exec_root),
+    )
+    links, nftables = KernelLinks(settings.exec_root), Nftables()
+    engine = Engine(
+        settings=settings,
+        store=store,
+        actuators=(
+            links,
+            Iptables(),
+            nftables,
+            PortHolder(supervise.socket_path("ports", settings.exec_root), _revival("ports", settings)),
+            NameServer(supervise.socket_path("resolver", settings.exec_root), _revival("resolver", settings)),
+        ),
+        runtime=runtime,
+        images=ContainerStorage(
+            settings.data_root,
+            settings.exec_root,
+            insecure_registries=settings.insecure_registries,
+            registry_mirrors=settings.registry_mirrors,
+        ),
+        archives=PathArchives(),
+        machine=HostMachine(settings.data_root, runtime.name, ("runc", runtime.name), started),
+        clock=SystemClock(),
+        at=fault_point,
+    )
+    server = ApiServer(
+        engine,
+        hosts=chosen.hosts,
+        group=chosen.group or None,
+        security=guard,
+        environment=os.environ,
+    )
+    return Assembly(chosen, store, runtime, links, nftables, engine, server)
+
+
+def _revival(kind: str, settings: Settings) -> Callable[[], Awaitable[None]]:
+    """What starts a process beside the daemon again where it does not answer."""
+
+    async def revive() -> None:
+        await supervise.ensure_running(kind, settings.exec_root)
+
+    return revive
