@@ -91,6 +91,10 @@ def kind(shelf: str) -> str:
     return "map" if BY_NAME[shelf].data else "set"
 
 
+def _types(shelf: Shelf) -> str:
+    return " . ".join(shelf.key) + (f" : {' . '.join(shelf.data)}" if shelf.data else "")
+
+
 def span(first: int, count: int, joint: str) -> str:
     """A run of ports as text: one number, or the first and last with `joint` between them."""
     return str(first) if count == 1 else f"{first}{joint}{first + count - 1}"
@@ -131,9 +135,10 @@ def skeleton() -> str:
     """Commands that make the table, its shelves and its rules, whatever of it is there already."""
     lines = [f"add table {FAMILY} {TABLE}"]
     for shelf in SHELVES:
-        types = " . ".join(shelf.key) + (f" : {' . '.join(shelf.data)}" if shelf.data else "")
         flags = " flags interval;" if shelf.interval else ""
-        lines.append(f"add {kind(shelf.name)} {FAMILY} {TABLE} {shelf.name} {{ type {types};{flags} }}")
+        lines.append(
+            f"add {kind(shelf.name)} {FAMILY} {TABLE} {shelf.name} {{ type {_types(shelf)};{flags} }}"
+        )
     for chain, (hook, rules) in CHAINS.items():
         lines.append(f"add chain {FAMILY} {TABLE} {chain} {{ {hook}; }}")
         lines.append(f"flush chain {FAMILY} {TABLE} {chain}")
@@ -159,15 +164,27 @@ def commands(steps: Sequence[Step]) -> str:
 
 @dataclass(slots=True)
 class Found:
-    """What `list table` shows: the elements by key, and how many rules each chain has."""
+    """What nft shows of the table: elements by key, rules by chain (their number), shelves by name."""
 
     elements: dict[NftKey, str] = field(default_factory=dict)
     rules: dict[str, int] = field(default_factory=dict)
+    shelves: dict[str, str] = field(default_factory=dict)  # name: "map type ... flags ..."
+
+    @property
+    def fits(self) -> bool:
+        """Whether what is there can be completed: nothing has another name or shape than ours."""
+        shapes = {shelf.name: _shape(shelf) for shelf in SHELVES}
+        return self.shelves.items() <= shapes.items() and self.rules.keys() <= CHAINS.keys()
 
     @property
     def intact(self) -> bool:
-        """Whether every chain has its rules."""
-        return self.rules == {chain: len(rules) for chain, (_, rules) in CHAINS.items()}
+        """Whether every shelf is there and every chain has its rules."""
+        rules = {chain: len(rules) for chain, (_, rules) in CHAINS.items()}
+        return self.fits and self.shelves.keys() == BY_NAME.keys() and self.rules == rules
+
+
+def _shape(shelf: Shelf) -> str:
+    return f"{kind(shelf.name)} type {_types(shelf)}" + (" flags interval" if shelf.interval else "")
 
 
 def parse(listing: str) -> Found:
@@ -175,10 +192,14 @@ def parse(listing: str) -> Found:
     found = Found()
     for block in _BLOCK.finditer(listing):
         sort, name, body = block.groups()
+        lines = [line.strip() for line in body.splitlines()]
         if sort == "chain":
-            lines = [line.strip() for line in body.splitlines()]
             found.rules[name] = sum(1 for line in lines if line and not line.startswith("type "))
-        elif elements := _ELEMENTS.search(body):
+            continue
+        found.shelves[name] = " ".join(
+            [sort, *(line for line in lines if line.startswith(("type", "flags")))]
+        )
+        if elements := _ELEMENTS.search(body):
             for element in elements[1].split(","):
                 key, _, data = element.strip().partition(" : ")
                 found.elements[NftKey(name, key)] = data

@@ -18,11 +18,23 @@ ABSENT = "No such file or directory"
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """The table as it is: whether it exists, whether its rules are all there, some of its elements."""
+    """The table as it is, None when there is none, and some of its elements."""
 
-    exists: bool
-    intact: bool
+    table: nft_text.Found | None
     elements: dict[NftKey, str]
+
+    @property
+    def intact(self) -> bool:
+        return self.table is not None and self.table.intact
+
+    @property
+    def repair(self) -> str:
+        """Commands that make the table whole and keep its elements, if it has shelves of our shape.
+
+        (libnftables 1.0.6 crashes on an element that does not have the shape of its shelf.)
+        """
+        remove = f"delete table {FAMILY} {TABLE}\n" if self.table is not None and not self.table.fits else ""
+        return remove + nft_text.skeleton()
 
 
 class Nftables:
@@ -75,20 +87,27 @@ class Nftables:
             self._opened = Libnftables()
         return self._opened
 
-    def _ask(self, question: str, terse: bool = False) -> nft_text.Found | None:
-        """The answer to a list or get command; None when what is asked for does not exist."""
+    def _table(self, terse: bool) -> nft_text.Found | None:
+        """The whole table (`terse`: but its elements); None when there is none."""
         try:
-            return nft_text.parse(self._library.run(question, terse))
+            return nft_text.parse(self._library.run(f"list table {FAMILY} {TABLE}", terse))
         except Refused as refused:
             if ABSENT in refused.message:
                 return None
             raise
 
+    def _elements(self, question: str) -> dict[NftKey, str]:
+        """What a question about a shelf finds; a refusal means that there is nothing of the kind."""
+        try:
+            return nft_text.parse(self._library.run(question)).elements
+        except Refused:
+            return {}
+
     def _look(self, keys: Collection[NftKey]) -> _View:
-        table = self._ask(f"list table {FAMILY} {TABLE}", terse=True)
-        if table is None:
-            return _View(False, False, {})
+        table = self._table(terse=True)
         elements: dict[NftKey, str] = {}
+        if table is None or not table.fits:
+            return _View(table, elements)
         for shelf in dict.fromkeys(key.name for key in keys):
             asked = [key for key in keys if key.name == shelf]
             if len(asked) > ASKED_ONE_BY_ONE:
@@ -96,9 +115,8 @@ class Nftables:
             else:
                 questions = [f"get element {FAMILY} {TABLE} {shelf} {{ {key.element} }}" for key in asked]
             for question in questions:
-                answer = self._ask(question)
-                elements |= answer.elements if answer else {}
-        return _View(True, table.intact, elements)
+                elements |= self._elements(question)
+        return _View(table, elements)
 
     def _change(self, steps: Sequence[Step]) -> None:
         view = self._look([_element(step.key) for step in steps])
@@ -107,31 +125,15 @@ class Nftables:
             for step in steps
             if (there := view.elements.get(_element(step.key))) != step.after
         ]
+        # Taking elements away is no reason to make a table.
         whole = view.intact or all(step.after is None for step in steps)
-        if whole and not due:
-            return
-        try:
-            self._library.run(("" if whole else nft_text.skeleton()) + nft_text.commands(due))
-        except Refused:
-            if whole or not view.exists:
-                raise
-            self._rebuild(steps)
-        if any(
-            step.key.name == "loopback" and step.after is None
-            for step in steps
-            if isinstance(step.key, NftKey)
-        ):
+        if due or not whole:
+            self._library.run(("" if whole else view.repair) + nft_text.commands(due))
+        if any(step.after is None and _element(step.key).name == "loopback" for step in steps):
             self._drop_if_empty()
 
-    def _rebuild(self, steps: Sequence[Step]) -> None:
-        """Make the table anew: one under our name has shelves of another shape."""
-        additions = [Step(step.key, None, step.after) for step in steps if step.after is not None]
-        self._library.run(
-            f"delete table {FAMILY} {TABLE}\n" + nft_text.skeleton() + nft_text.commands(additions)
-        )
-
     def _drop_if_empty(self) -> None:
-        table = self._ask(f"list table {FAMILY} {TABLE}")
+        table = self._table(terse=False)
         if table is not None and not table.elements:
             self._library.run(f"delete table {FAMILY} {TABLE}")
 
