@@ -136,9 +136,7 @@ IN_USE = NetworkView(BLUE, ((endpoint(BLUE), "web"),))
     ],
 )
 def test_networks_are_found_by(name: str, value: str, found: list[str]) -> None:
-    red = Network(
-        "b3" * 32, "red", "bridge", 1, 3, pools=(Pool(IPv4Network("10.2.0.0/24")),), labels={"a": "b"}
-    )
+    red = replace(BLUE, id="b3" * 32, name="red", labels={"a": "b"})
     views = [NetworkView(BRIDGE), NetworkView(HOST), IN_USE, NetworkView(red)]
     filters = Filters({name: (value,)})
     check_networks(filters)
