@@ -1,10 +1,16 @@
 """Real packets through the real rules: who reaches a published port, and which client it sees."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 import pytest
 
-from fairlead.model.host import RuleKey
+from fairlead.firewall import nft_text
+from fairlead.firewall.iptables_text import parse
+from fairlead.firewall.matching import Packet
+from fairlead.firewall.ruleset import Ruleset
+from fairlead.firewall.walk import Outcome, Surroundings, interfaces, walk
+from fairlead.model.host import NftKey, RuleKey
 from tests.kernel.firewall_host import (
     NO,
     FirewallHost,
@@ -193,3 +199,59 @@ def test_a_rule_in_docker_user_still_decides(host: FirewallHost) -> None:
     assert ask_one(host.lan, "tcp 198.51.100.10:88") == NO
     run("iptables -D DOCKER-USER -i eth0 -s 198.51.100.1 -j DROP")
     assert ask_one(host.lan, "tcp 198.51.100.10:88") == "web 80 saw 198.51.100.1"
+
+
+# What the matrix sends from where: (link, source) of a packet as it comes to the host.
+SENDERS = {
+    "lan": ("eth0", "198.51.100.1"),
+    "other": ("docker0", "172.17.0.3"),
+    "web": ("docker0", "172.17.0.2"),
+}
+
+
+def told(rules: Ruleset, elements: dict[NftKey, str], sender: str, target: str) -> str:
+    """What `walk` says a target answers, in the words of the server."""
+    protocol, _, rest = target.partition(" ")
+    address, _, port = rest.partition(":")
+    # A process of the host speaks from the address it speaks to, when that is the host's own.
+    link, source = SENDERS.get(sender, ("", address))
+    packet = Packet(ip_address(source), ip_address(address), protocol, int(port), link=link)
+    links = {"eth0": interfaces("198.51.100.10/24"), "docker0": interfaces("172.17.0.1/16")}
+    verdict = walk(rules, packet, Surroundings(links, "eth0"), elements)
+    assert verdict.unread == ()
+    if verdict.outcome is not Outcome.FORWARDED or verdict.packet.destination != ip_address("172.17.0.2"):
+        return NO
+    return f"web {verdict.packet.port} saw {verdict.packet.source}"
+
+
+def test_walk_tells_where_the_kernel_leads_a_packet(host: FirewallHost) -> None:
+    host.bridge(DOCKER0)
+    web, other = host.container(DOCKER0, 2), host.container(DOCKER0, 3)
+    web.serve(server("web", 80, 81, 3000, 3016, 82))
+    place = endpoint(
+        DOCKER0,
+        2,
+        published("tcp", "0.0.0.0", 88, 80),
+        published("tcp", "127.0.0.1", 8080, 81),
+        published("udp", "198.51.100.10", 8081, 81),
+        published("tcp", "0.0.0.0", 3000, 3000, 17),
+        published("udp", "0.0.0.0", 4000, 3000, 17),
+    )
+    host.publish(DOCKER0, place)
+    run("iptables -I DOCKER-USER -s 198.51.100.0/24 -p tcp -m tcp --dport 3016 -j DROP")
+    targets = [
+        f"{protocol} {address}:{port}"
+        for protocol in ("tcp", "udp")
+        for address in ("127.0.0.1", "127.0.0.9", "172.17.0.1", "198.51.100.10")
+        for port in (88, 8080, 8081, 3000, 3016, 3017, 4000, 4016, 4017, 80)
+    ]
+    direct = [f"{protocol} 172.17.0.2:{port}" for protocol in ("tcp", "udp") for port in (80, 82, 3000)]
+    rules = parse(run("iptables-save"))
+    elements = nft_text.parse(run("nft list table ip fairlead")).elements
+    for sender, where in {"": None, "lan": host.lan, "other": other, "web": web}.items():
+        # What goes to a machine's own loopback or to itself never comes to the host.
+        asked = [target for target in targets if not sender or "127.0.0." not in target]
+        asked += direct if sender == "lan" else []
+        answers = ask(where, *asked)
+        assert answers == {target: told(rules, elements, sender, target) for target in asked}, sender
+        assert set(answers.values()) > {NO}
