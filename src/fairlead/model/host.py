@@ -200,7 +200,8 @@ class ResolverKey:
 class Resolver:
     """What a sandbox's resolver knows: its networks in order, its links, its upstreams.
 
-    `internal`: nothing is asked outside.  `links` are (name, network id, target name).
+    `networks` are ids, `network_names` what containers call them (`web.NETWORK`), in the same
+    order.  `internal`: nothing is asked outside.  `links` are (name, network id, target name).
     """
 
     networks: tuple[str, ...]
@@ -208,6 +209,7 @@ class Resolver:
     search: tuple[str, ...] = ()
     links: tuple[tuple[str, str, str], ...] = ()
     internal: bool = False
+    network_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,14 @@ class NameKey:
 
     network_id: str
     name: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class PointerKey:
+    """What a reverse look-up of an address on a network finds; value: the name (a str)."""
+
+    network_id: str
     address: Address
 
 
@@ -233,6 +243,7 @@ Key = (
     | HeldPortKey
     | ResolverKey
     | NameKey
+    | PointerKey
 )
 Value = str | bool | Link | Route | Placement | Target | Resolver
 State = Mapping[Key, Value | None]

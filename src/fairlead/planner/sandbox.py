@@ -15,6 +15,7 @@ from fairlead.model.host import (
     LinkSettingKey,
     NameKey,
     NamespaceKey,
+    PointerKey,
     Resolver,
     ResolverKey,
     Route,
@@ -48,8 +49,10 @@ def sandbox_state(sandbox: Sandbox, places: Sequence[tuple[Network, Endpoint]]) 
     for dotted, value in sandbox.sysctls.items():
         state[SysctlKey(name, tuple(dotted.split(".")))] = value
     if sandbox.embedded_dns:
+        named = [network for network, _ in places if not network.default_bridge]
         state[ResolverKey(name)] = Resolver(
-            networks=tuple(network.id for network, _ in places if not network.default_bridge),
+            networks=tuple(network.id for network in named),
+            network_names=tuple(network.name for network in named),
             upstreams=sandbox.upstreams,
             search=sandbox.search,
             links=sandbox.links,
@@ -90,12 +93,13 @@ def endpoint_state(
 
 
 def _names(network: Network, endpoint: Endpoint) -> dict[Key, Value | None]:
-    if network.default_bridge:
+    if network.default_bridge or not endpoint.names:
         return {}
-    addresses = [each.ip for each in (endpoint.ipv4, endpoint.ipv6) if each is not None]
-    return {
-        NameKey(network.id, name, address): endpoint.id for name in endpoint.names for address in addresses
-    }
+    state: dict[Key, Value | None] = {}
+    for address in (each.ip for each in (endpoint.ipv4, endpoint.ipv6) if each is not None):
+        state |= {NameKey(network.id, name, address): endpoint.id for name in endpoint.names}
+        state[PointerKey(network.id, address)] = endpoint.names[0]
+    return state
 
 
 def _published(

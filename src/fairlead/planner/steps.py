@@ -13,6 +13,7 @@ from fairlead.model.host import (
     NameKey,
     NamespaceKey,
     NftKey,
+    PointerKey,
     PolicyKey,
     ResolverKey,
     RouteKey,
@@ -38,6 +39,7 @@ ORDER: tuple[type, ...] = (
     PolicyKey,
     NftKey,
     NameKey,
+    PointerKey,
     ResolverKey,
 )
 RANK = {kind: number for number, kind in enumerate(ORDER)}
