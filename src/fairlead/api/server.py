@@ -30,7 +30,7 @@ from fairlead.api.listeners import Listener, open_listeners
 from fairlead.api.rawconnection import RawConnection
 from fairlead.api.routes import Route, Span, Table
 from fairlead.dockerapi.status import PAGE_NOT_FOUND, error_body, message_of, status_of
-from fairlead.dockerapi.version import NEWEST, Version, parse_version
+from fairlead.dockerapi.version import NEWEST, UNVERSIONED, Version, parse_version
 from fairlead.model.errors import FairleadError, Forbidden, InvalidParameter, NotFound, NotModified
 
 log = logging.getLogger(__name__)
@@ -329,7 +329,7 @@ class ApiServer:
         if any("\0" in text for text in (path, *inner.query.values())):
             raise InvalidParameter("cannot read the request: its address contains a zero byte")
         route, variables = found
-        return route, parse_version(version) if version else NEWEST, variables
+        return route, parse_version(version) if version else UNVERSIONED, variables
 
     async def _work_on(self, route: Route, request: _Request) -> Answer | None:
         if route.span is Span.HEARD:

@@ -7,6 +7,7 @@ from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.model.container import Container
+from fairlead.model.endpoint import alias_directory
 from fairlead.model.errors import FairleadError
 from fairlead.model.network import Network
 from fairlead.model.views import AttachedNetwork, ContainerView
@@ -78,7 +79,7 @@ class Viewing:
     def _sandbox_key(self, stay: Stay | None) -> str:
         if stay is None:
             return ""
-        directory = f"{self._context.settings.exec_root}/netns"
+        directory = alias_directory(self._context.settings.exec_root)
         return f"{directory}/{stay.sandbox.id[:12]}" if stay.sandbox.name else f"{directory}/default"
 
     def _links(self, container: Container) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Network namespaces are entered in this module only: to open something there, and leave.
 
 A namespace is pinned where `ip netns` looks for it and is ours if, and only if, a symbolic link
-in EXEC_ROOT/netns (its alias) leads to the pin.  The alias is made first and taken away last, so
+of its engine's own directory (its alias) leads to the pin.  The alias is made first and taken away last, so
 that an interrupted change leaves something that can be recognised.  All methods belong in one
 thread, since a thread is what enters a namespace.
 """
@@ -14,6 +14,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 
+from fairlead.model.endpoint import alias_directory
 from fairlead.model.errors import Failed, NotFound
 
 PINS = "/run/netns"
@@ -45,7 +46,7 @@ class Namespaces:
     """The pins of one engine and the way into them; "" is the namespace it was made in."""
 
     def __init__(self, exec_root: str):
-        self._aliases = os.path.join(exec_root, "netns")
+        self._aliases = alias_directory(exec_root)
         self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._device = os.fstat(self._home).st_dev
         # Aliases by name: where to look first, never an answer.

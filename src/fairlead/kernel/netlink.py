@@ -30,6 +30,7 @@ SOL_NETLINK = 270
 CAP_ACK, EXT_ACK, GET_STRICT_CHK = 10, 11, 12
 
 DEADLINE = 20.0  # seconds; the kernel answers at once, unless somebody holds its lock for long
+LONGEST_ANSWER = 1 << 16  # bytes the kernel sends at once
 DUMP_ATTEMPTS = 5  # a dump during which something changed is asked for again
 
 
@@ -96,11 +97,14 @@ class Conversation:
         message.encode()
         self._socket.send(message.data)
 
+    def _receive(self) -> bytes:
+        return self._socket.recv(LONGEST_ANSWER)
+
     def _answer(self, dump: bool = False) -> list[bytes]:
         """The messages up to the end of the answer; for an acknowledgement, none but itself."""
         messages: list[bytes] = []
         while True:
-            received = self._socket.recv(1 << 16)
+            received = self._receive()
             offset = 0
             while offset < len(received):
                 length, kind, flags, number, _ = HEADER.unpack_from(received, offset)

@@ -1,5 +1,6 @@
 """How a container is attached to networks: what it asked for, and what it holds while it runs."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
@@ -72,9 +73,20 @@ class Endpoint:
     phase: str = "pending"  # pending, settled, removing
 
 
+def alias_directory(exec_root: str) -> str:
+    """Where an engine keeps the aliases of its pins: below /run, since pins and aliases end with the boot.
+
+    The default exec root is such a place itself; any other gets a directory named after it, so
+    that engines side by side do not mix.
+    """
+    if exec_root.rstrip("/") == "/run/fairlead":
+        return "/run/fairlead/netns"
+    return f"/run/fairlead/{hashlib.sha256(exec_root.encode()).hexdigest()[:8]}/netns"
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A network namespace of ours: pinned as /run/netns/NAME, alias EXEC_ROOT/netns/ID[:12].
+    """A network namespace of ours: pinned as /run/netns/NAME, its alias ALIASES/ID[:12].
 
     `upstreams`, `search`, `dns_options` are what its embedded resolver forwards to (empty when
     it has none: `embedded_dns` false).  `links` are (name, network id, target name) known in
