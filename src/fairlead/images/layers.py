@@ -70,10 +70,12 @@ class _Hashed:
         self.digest = hashlib.sha256()
 
     def write(self, content: bytes) -> int:
+        """Write and count in."""
         self.digest.update(content)
         return self._file.write(content)
 
     def close(self) -> None:
+        """Finish."""
         self._file.close()
 
 
@@ -81,7 +83,7 @@ def write_layer(upper: str, path: Path) -> str:
     """Write the changes in an upper directory as an image layer; its digest, "sha256:...".  Blocks."""
     target = _Hashed(path)
     try:
-        with Scope(upper) as scope, TreeWriter(scope, target, changes=True) as writer:  # type: ignore[arg-type]
+        with Scope(upper) as scope, TreeWriter(scope, target, changes=True) as writer:
             writer.add_below("/", "")
     finally:
         target.close()

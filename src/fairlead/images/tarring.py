@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import tarfile
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from fairlead.images.scope import Scope
 
@@ -28,6 +28,14 @@ _KINDS = {
 }
 
 
+class Target(Protocol):
+    """What an archive is written into."""
+
+    def write(self, content: bytes, /) -> int:
+        """Take bytes."""
+        ...
+
+
 class TreeWriter:
     """Writes trees of one scope into one archive; use it with `with`.
 
@@ -36,11 +44,15 @@ class TreeWriter:
     image specification, layer.md).
     """
 
-    def __init__(self, scope: Scope, file: BinaryIO, changes: bool = False):
+    def __init__(self, scope: Scope, file: Target, changes: bool = False):
         self._scope = scope
         self._changes = changes
-        self._archive = tarfile.open(  # noqa: SIM115
-            fileobj=file, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
+        self._archive = tarfile.TarFile(
+            fileobj=_Forward(file),  # type: ignore[arg-type]
+            mode="w",
+            format=tarfile.PAX_FORMAT,
+            encoding="utf-8",
+            errors="surrogateescape",
         )
         self._linked: dict[tuple[int, int], str] = {}
 
@@ -130,6 +142,21 @@ class TreeWriter:
             self._archive.addfile(member, _Padded(file))  # type: ignore[arg-type]
         if status.st_nlink > 1:
             self._linked[identity] = member.name
+
+
+class _Forward:
+    """A file that is written from its beginning to its end; pipes cannot tell where they are."""
+
+    def __init__(self, file: Target):
+        self._file = file
+
+    def write(self, content: bytes) -> int:
+        """Hand on."""
+        return self._file.write(content)
+
+    def tell(self) -> int:
+        """The archive begins where the file is."""
+        return 0
 
 
 class _Padded:
