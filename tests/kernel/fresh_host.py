@@ -5,12 +5,13 @@ tests were started in are never touched.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
@@ -41,6 +42,20 @@ def in_fresh_host(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
     _, status = os.waitpid(child, 0)
     if complaint or status:
         raise AssertionError(complaint or f"the fresh host ended with {os.waitstatus_to_exitcode(status)}")
+
+
+@contextlib.contextmanager
+def inside(pin: str) -> Iterator[None]:
+    """The calling thread in a pinned network namespace."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    target = os.open(pin, os.O_RDONLY)
+    try:
+        _check(_libc.setns(target, CLONE_NEWNET))
+        yield
+    finally:
+        _check(_libc.setns(home, CLONE_NEWNET))
+        os.close(target)
+        os.close(home)
 
 
 def _live(body: Callable[[], Coroutine[Any, Any, None]], writer: int) -> None:

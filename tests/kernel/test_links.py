@@ -9,13 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyroute2.netlink.rtnl import RTM_GETLINK
 
 from fairlead.kernel.links import KernelLinks
 from fairlead.kernel.namespaces import namespace_path
-from fairlead.kernel.netlink import Conversation
+from fairlead.kernel.netlink import Conversation, Request
 from fairlead.model.endpoint import alias_directory
 from fairlead.model.errors import StepFailed
-from fairlead.model.host import Key, LinkKey, NamespaceKey, Step, SysctlKey, Value, Veth
+from fairlead.model.host import (
+    Key,
+    LinkKey,
+    LinkSetting,
+    LinkSettingKey,
+    NamespaceKey,
+    Step,
+    SysctlKey,
+    Value,
+    Veth,
+)
 from fairlead.planner.steps import difference
 from tests.contract.test_links import bridge, sandbox
 from tests.kernel.fresh_host import in_fresh_host, inside
@@ -101,6 +112,28 @@ def echo(name: str) -> bool:
             return inner.recv(100) == b"pong"
         except OSError:
             return False
+
+
+@on_kernel
+async def test_looking_at_a_port_asks_for_its_bridge_right_after_it(links: KernelLinks) -> None:
+    # The kernel notices a carrier when it describes a link; the packet test above sees its absence
+    # only now and then, since the kernel may notice by itself in time.
+    await converge(links, bridge())
+    await converge(links, sandbox())
+    asked: list[str | int] = []
+    get = Conversation.get
+
+    def recorded(conversation: Conversation, request: Request) -> bytes:
+        if request.kind == RTM_GETLINK:
+            asked.append(dict(request.message["attrs"]).get("IFLA_IFNAME") or request.message["index"])
+        return get(conversation, request)
+
+    Conversation.get = recorded  # type: ignore[method-assign]
+    number = socket.if_nametoindex("br0")
+    for key in (LinkKey("", "veth1"), LinkSettingKey("", "veth1", LinkSetting.UP)):
+        asked.clear()
+        await links.observe([LinkKey("", "br0"), key])
+        assert asked[:3] == ["br0", "veth1", number]
 
 
 @on_kernel
