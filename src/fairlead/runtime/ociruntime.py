@@ -81,13 +81,21 @@ def _shared_mounts() -> set[str]:
 def _crun_words(program: str, traits: Traits) -> tuple[str, ...]:
     """crun itself, or a shell that hides from it what it would stumble over."""
     hidden = f"{_HYBRID}/cgroup.controllers"
-    if traits.unified or not os.path.exists(hidden):
+    if traits.unified or not _text(hidden):
         return (program,)
     script = _HIDING.format(file=hidden, program=program)
     if _HYBRID in _shared_mounts():
         script = _PRIVATELY.format(mount=_HYBRID) + script
     # Everything else keeps its propagation, so that an unmount outside is not held up in here.
     return ("/usr/bin/unshare", "--mount", "--propagation", "unchanged", "/bin/sh", "-c", script, CRUN)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _find(name: str) -> str:

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import posixpath
+import stat
 from types import TracebackType
 
 from fairlead.model.errors import StartFailed
@@ -48,11 +49,12 @@ class Root:
             descriptor = self.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             return ""
-        with os.fdopen(descriptor, "rb") as file:
-            try:
-                return file.read(_LARGEST).decode(errors="replace")
-            except OSError:  # a directory, for one
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return ""
+            return os.read(descriptor, _LARGEST).decode(errors="replace")
+        finally:
+            os.close(descriptor)
 
     def ensure_directory(self, path: str) -> None:
         """Make the directory, mode 0755, with its parents.  StartFailed if something else is there."""
