@@ -102,6 +102,8 @@ def wait_for_end(pid: int, seconds: float) -> bool:
 
 def reap(pid: int) -> int | None:
     """The exit code of a child of ours that has ended, as a shell counts it; None if it is none."""
+    if pid <= 0:  # would stand for any child
+        return None
     with contextlib.suppress(ChildProcessError):
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
