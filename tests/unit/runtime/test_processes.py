@@ -43,14 +43,16 @@ def test_an_end_by_a_signal_is_counted_as_a_shell_does() -> None:
 
 
 def test_arguments_are_compared_whole() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", "/a/bundle"])
+    code = "print('here', flush=True); import time; time.sleep(1000)"
+    child = subprocess.Popen([sys.executable, "-c", code, "/a/bundle"], stdout=subprocess.PIPE)
     try:
+        assert child.stdout and child.stdout.readline()
         assert processes.runs_with(child.pid, "/a/bundle")
         assert not processes.runs_with(child.pid, "/a/bun")
         assert child.pid in list(processes.having_argument("/a/bundle"))
     finally:
         child.kill()
-        child.wait()
+        child.communicate()
 
 
 def test_ends_are_told_once_and_can_be_forgotten() -> None:
