@@ -83,9 +83,11 @@ def converge_table(actuator: Nftables) -> None:
         "nft flush chain ip fairlead guard",
         "nft flush chain ip fairlead from_host; nft delete chain ip fairlead from_host",
         "nft add rule ip fairlead hide_source counter",
+        "nft flush chain ip fairlead from_host; nft flush chain ip fairlead from_containers;"
+        " nft delete map ip fairlead ports",
     ],
 )
-def test_a_damaged_table_is_seen_and_made_whole(nftables: Nftables, interference: str) -> None:
+def test_a_damaged_table_is_seen_with_the_guard_and_made_whole(nftables: Nftables, interference: str) -> None:
     converge_table(nftables)
     run(interference)
     assert observe(nftables, *TABLE) == dict.fromkeys(TABLE)
@@ -93,6 +95,29 @@ def test_a_damaged_table_is_seen_and_made_whole(nftables: Nftables, interference
     listing = run("nft list table ip fairlead")
     assert "counter" not in listing
     assert nft_text.parse(listing).intact
+
+
+def test_every_change_writes_the_rules_again(nftables: Nftables) -> None:
+    converge_table(nftables)
+    run("nft flush chain ip fairlead guard")
+    perform(nftables, Step(PORT, TABLE[PORT], None))
+    assert nft_text.parse(run("nft list table ip fairlead")).intact
+
+
+def test_a_table_without_a_chain_has_no_working_element(nftables: Nftables) -> None:
+    converge_table(nftables)
+    run("nft flush chain ip fairlead from_host; nft delete chain ip fairlead from_host")
+    assert observe(nftables, PORT) == {PORT: None}
+    perform(nftables, Step(PORT, None, "172.17.0.3 . 80"))
+    assert observe(nftables, PORT) == {PORT: "172.17.0.3 . 80"}
+
+
+def test_tables_of_others_are_passed_over(nftables: Nftables) -> None:
+    run("nft add table ip other; nft add set ip other ports '{ type ipv4_addr; }'")
+    run("nft add chain ip other guard")
+    assert observe(nftables, PORT) == {PORT: None}
+    converge_table(nftables)
+    assert "set ports" in run("nft list table ip other")
 
 
 def test_repair_keeps_the_elements_that_nobody_asked_about(nftables: Nftables) -> None:

@@ -42,6 +42,7 @@ SHELVES = (
 )
 BY_NAME = {shelf.name: shelf for shelf in SHELVES}
 
+_OURS = re.compile(rf"^table {FAMILY} {TABLE} \{{\n(.*?)^\}}", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^\t(set|map|chain) (\S+) \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
 _ELEMENTS = re.compile(r"elements = \{([^}]*)\}")
 
@@ -177,10 +178,14 @@ class Found:
         return self.shelves.items() <= shapes.items() and self.rules.keys() <= CHAINS.keys()
 
     @property
+    def complete(self) -> bool:
+        """Whether every shelf and every chain is there."""
+        return self.fits and self.shelves.keys() == BY_NAME.keys() and self.rules.keys() == CHAINS.keys()
+
+    @property
     def intact(self) -> bool:
-        """Whether every shelf is there and every chain has its rules."""
-        rules = {chain: len(rules) for chain, (_, rules) in CHAINS.items()}
-        return self.fits and self.shelves.keys() == BY_NAME.keys() and self.rules == rules
+        """Whether every chain has its rules as well."""
+        return self.complete and self.rules == {chain: len(rules) for chain, (_, rules) in CHAINS.items()}
 
 
 def _shape(shelf: Shelf) -> str:
@@ -188,9 +193,10 @@ def _shape(shelf: Shelf) -> str:
 
 
 def parse(listing: str) -> Found:
-    """What `nft list` or `nft get element` prints of our table, as far as it is of our making."""
+    """What `nft list` or `nft get element` prints of our table; other tables are passed over."""
     found = Found()
-    for block in _BLOCK.finditer(listing):
+    ours = "".join(table[1] for table in _OURS.finditer(listing))
+    for block in _BLOCK.finditer(ours):
         sort, name, body = block.groups()
         lines = [line.strip() for line in body.splitlines()]
         if sort == "chain":

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from fairlead.firewall import nft_text
 from fairlead.firewall.nft_text import FAMILY, TABLE
@@ -15,26 +14,11 @@ from fairlead.model.host import Key, NftKey, State, Step
 ASKED_ONE_BY_ONE = 64
 ABSENT = "No such file or directory"
 
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """The table as it is, None when there is none, and some of its elements."""
-
-    table: nft_text.Found | None
-    elements: dict[NftKey, str]
-
-    @property
-    def intact(self) -> bool:
-        return self.table is not None and self.table.intact
-
-    @property
-    def repair(self) -> str:
-        """Commands that make the table whole and keep its elements, if it has shelves of our shape.
-
-        (libnftables 1.0.6 crashes on an element that does not have the shape of its shelf.)
-        """
-        remove = f"delete table {FAMILY} {TABLE}\n" if self.table is not None and not self.table.fits else ""
-        return remove + nft_text.skeleton()
+# Names and shapes cost the same however many elements there are.  Rules do not: libnftables
+# fetches every element along with them.  So they are looked at with the guard's element, which
+# is part of the base, and written again with every change.
+NAMES = (f"list sets {FAMILY}", f"list maps {FAMILY}", f"list chains {FAMILY}")
+WHOLE = f"list table {FAMILY} {TABLE}"
 
 
 class Nftables:
@@ -50,10 +34,10 @@ class Nftables:
         self._opened: Libnftables | None = None
 
     async def observe(self, keys: Collection[Key]) -> State:
-        """The elements under exactly these keys; all absent while the table lacks any of its rules."""
+        """The elements under exactly these keys; all absent while the table is not whole."""
         wanted = [_element(key) for key in keys]
-        view = await asyncio.get_running_loop().run_in_executor(self._worker, self._look, wanted)
-        return {key: view.elements.get(key) if view.intact else None for key in wanted}
+        there = await asyncio.get_running_loop().run_in_executor(self._worker, self._look, wanted)
+        return {key: there.get(key) for key in wanted}
 
     async def perform(self, steps: Sequence[Step]) -> None:
         """Carry out all the steps in one transaction, or none: StepFailed with `done` 0."""
@@ -87,54 +71,56 @@ class Nftables:
             self._opened = Libnftables()
         return self._opened
 
-    def _table(self, terse: bool) -> nft_text.Found | None:
-        """The whole table (`terse`: but its elements); None when there is none."""
-        try:
-            return nft_text.parse(self._library.run(f"list table {FAMILY} {TABLE}", terse))
-        except Refused as refused:
-            if ABSENT in refused.message:
-                return None
-            raise
+    def _ask(self, *questions: str, terse: bool = False) -> nft_text.Found:
+        """What nft shows of our table; nothing where it says that there is no such thing."""
+        answers: list[str] = []
+        for question in questions:
+            try:
+                answers.append(self._library.run(question, terse))
+            except Refused as refused:
+                if ABSENT not in refused.message:
+                    raise
+        return nft_text.parse("".join(answers))
 
-    def _elements(self, question: str) -> dict[NftKey, str]:
-        """What a question about a shelf finds; a refusal means that there is nothing of the kind."""
-        try:
-            return nft_text.parse(self._library.run(question)).elements
-        except Refused:
-            return {}
+    def _look(self, keys: Collection[NftKey]) -> dict[NftKey, str]:
+        """The elements that are there and at work."""
+        if any(key.name == "loopback" for key in keys):
+            ready = self._ask(WHOLE, terse=True).intact
+        else:
+            ready = self._ask(*NAMES, terse=True).complete
+        return self._elements(keys) if ready else {}
 
-    def _look(self, keys: Collection[NftKey]) -> _View:
-        table = self._table(terse=True)
-        elements: dict[NftKey, str] = {}
-        if table is None or not table.fits:
-            return _View(table, elements)
+    def _elements(self, keys: Collection[NftKey]) -> dict[NftKey, str]:
+        questions: list[str] = []
         for shelf in dict.fromkeys(key.name for key in keys):
             asked = [key for key in keys if key.name == shelf]
             if len(asked) > ASKED_ONE_BY_ONE:
-                questions = [f"list {nft_text.kind(shelf)} {FAMILY} {TABLE} {shelf}"]
+                questions.append(f"list {nft_text.kind(shelf)} {FAMILY} {TABLE} {shelf}")
             else:
-                questions = [f"get element {FAMILY} {TABLE} {shelf} {{ {key.element} }}" for key in asked]
-            for question in questions:
-                elements |= self._elements(question)
-        return _View(table, elements)
+                questions += [f"get element {FAMILY} {TABLE} {shelf} {{ {key.element} }}" for key in asked]
+        return self._ask(*questions).elements
 
     def _change(self, steps: Sequence[Step]) -> None:
-        view = self._look([_element(step.key) for step in steps])
-        due = [
-            Step(step.key, there, step.after)
-            for step in steps
-            if (there := view.elements.get(_element(step.key))) != step.after
-        ]
-        # Taking elements away is no reason to make a table.
-        whole = view.intact or all(step.after is None for step in steps)
-        if due or not whole:
-            self._library.run(("" if whole else view.repair) + nft_text.commands(due))
+        names = self._ask(*NAMES, terse=True)
+        there_is_none = not names.rules and not names.shelves
+        if there_is_none and all(step.after is None for step in steps):
+            return
+        # libnftables 1.0.6 crashes on an element that does not have the shape of its shelf.
+        remove = "" if names.fits else f"delete table {FAMILY} {TABLE}\n"
+        table = remove + nft_text.skeleton()
+        try:
+            self._library.run(table + nft_text.commands(steps))
+        except Refused:
+            # The steps may believe something that does not hold: look, and go by that.
+            there = self._elements([_element(step.key) for step in steps]) if names.fits else {}
+            due = [Step(step.key, there.get(_element(step.key)), step.after) for step in steps]
+            self._library.run(table + nft_text.commands([step for step in due if step.before != step.after]))
         if any(step.after is None and _element(step.key).name == "loopback" for step in steps):
             self._drop_if_empty()
 
     def _drop_if_empty(self) -> None:
-        table = self._table(terse=False)
-        if table is not None and not table.elements:
+        table = self._ask(WHOLE)
+        if table.rules and not table.elements:
             self._library.run(f"delete table {FAMILY} {TABLE}")
 
 
