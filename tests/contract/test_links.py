@@ -376,6 +376,19 @@ async def test_an_alias_can_be_changed_and_the_namespace_stays(host: Host) -> No
 
 
 @on_both
+async def test_a_namespace_that_is_made_again_is_a_new_one(host: Host) -> None:
+    key, up = NamespaceKey("web1"), LinkSettingKey("web1", "lo", UP)
+    again = [
+        Step(key, "alias1", None),
+        Step(key, None, "alias1"),
+        Step(LinkKey("web1", "br0"), None, Bridge("")),
+    ]
+    await host.links.perform([Step(key, None, "alias1"), Step(up, None, "on"), *again])
+    assert (await look(host, up, *(step.key for step in again[1:])))[:2] == ["off", "alias1"]
+    assert isinstance((await look(host, LinkKey("web1", "br0")))[0], Bridge)
+
+
+@on_both
 async def test_the_other_end_of_a_veth_goes_with_its_namespace(host: Host) -> None:
     await make(host, NamespaceKey("web1"), "alias1")
     await make(host, LinkKey("", "veth1"), Veth("web1", "eth0", "02:42:ac:1e:00:02"))
@@ -497,6 +510,7 @@ async def test_routes_go_by_a_gateway_or_a_link_and_can_be_replaced_and_deleted(
         0,
     )
     await make(host, key, by_link)
+    await remove(host, key)
     await make(host, key, by_gateway)
     await remove(host, key)
     await host.links.perform([Step(key, None, Route(IPv4Address("172.30.0.9"), ""))])

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from fairlead.kernel import messages
 from fairlead.kernel.netlink import Refused, Request
-from fairlead.kernel.observe import observe, read_setting, setting_path
+from fairlead.kernel.observe import observe, setting_path
 from fairlead.kernel.reasons import kind_of, reason, taken
 from fairlead.kernel.visit import Visit
 from fairlead.kernel.wording import cannot
@@ -212,8 +212,6 @@ class _Work:
         self._visit.talk(key.namespace).change(request)
 
     def _write_setting(self, key: SysctlKey, value: str) -> None:
-        if read_setting(self._visit, key) == value:
-            return  # writing forwarding, even unchanged, resets other settings
         descriptor = self._visit.namespaces.open_file(key.namespace, setting_path(key), os.O_WRONLY)
         try:
             os.write(descriptor, value.encode())

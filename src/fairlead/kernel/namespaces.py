@@ -202,7 +202,7 @@ class Namespaces:
 def _share_pins() -> None:
     """Make the directory of the pins a shared mount, as `ip netns add` does.
 
-    Only then is a pin that one mount namespace removes gone in all of them, and a namespace can end.
+    Only then are pins seen in mount namespaces that were there before them, in both directions.
     The lock is iproute2's own, against two making the mount at once.
     """
     os.makedirs(PINS, mode=0o755, exist_ok=True)

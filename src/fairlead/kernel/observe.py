@@ -48,7 +48,7 @@ def observe(visit: Visit, keys: Collection[Key]) -> dict[Key, Value | None]:
     return _Look(visit, keys).state(keys)
 
 
-def read_setting(visit: Visit, key: SysctlKey) -> str | None:
+def _read_setting(visit: Visit, key: SysctlKey) -> str | None:
     """A kernel setting with single spaces between its words, None if it cannot be read."""
     with contextlib.suppress(OSError):
         descriptor = visit.namespaces.open_file(key.namespace, setting_path(key), os.O_RDONLY)
@@ -103,7 +103,7 @@ class _Look:
             case RouteKey():
                 return self._route_value(key)
             case SysctlKey():
-                return read_setting(self._visit, key)
+                return _read_setting(self._visit, key)
         return None
 
     def _link(self, namespace: str, name: str) -> FoundLink | None:
