@@ -378,6 +378,21 @@ def test_failures_are_told_in_dockers_words(tmp_path: Path, candidate: str) -> N
     play(story())
 
 
+def test_a_file_that_is_no_program_is_named_on_stderr(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with container_host(tmp_path) as host:
+            (host.root / "bin/text").write_text("not a program\n")
+            (host.root / "bin/text").chmod(0o755)
+            container = await host.run("text")
+            assert (await host.end_of(container)).code == 1
+            lines = [line async for line in host.runtime.logs(container, LogQuery(stdout=False))]
+            assert len(lines) == 1 and re.match(
+                rb"exec .*/bin/text.*: [Ee]xec format error\n", lines[0].content
+            )
+
+    play(story())
+
+
 # -- consoles ------------------------------------------------------------------------------------
 
 

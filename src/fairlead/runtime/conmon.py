@@ -55,7 +55,7 @@ class Order:
 
     @property
     def runtime_log(self) -> str:
-        """Where the runtime says what went wrong; through a terminal it would be lost."""
+        """Where the runtime says why an exec failed; with a terminal conmon does not pass it on."""
         return f"{self.directory}/runtime.log"
 
     def argv(self, runtime: OciRuntime) -> list[str]:
@@ -73,7 +73,10 @@ class Order:
         if self.process_file:
             words += ["--exec", "--exec-process-spec", self.process_file]
             words += ["--exec-attach"] if self.attach else []
-        call = [*runtime.argv, "--log", self.runtime_log, "--log-format", "json"]
+        call = runtime.argv
+        if self.process_file:
+            # In a container the last of these lines would be its first process's, on its stderr.
+            call += ["--log", self.runtime_log, "--log-format", "json"]
         # One word each: an argument that begins with a dash would be taken for an option of conmon's.
         return [*words, "--runtime", call[0], *(f"--runtime-arg={word}" for word in call[1:])]
 
@@ -144,16 +147,17 @@ async def _pid(descriptor: int, order: Order) -> int:
     number = answer.get("data")
     if isinstance(number, int) and number > 0:
         return number
-    raise Refused(_reason(order) or str(answer.get("message") or "conmon ended without an answer"))
+    raise Refused(_reason(order, str(answer.get("message") or "")))
 
 
-def _reason(order: Order) -> str:
-    """The last error that the runtime, or else conmon, has written down."""
+def _reason(order: Order, message: str) -> str:
+    """Why there is no process: what the runtime has written down, or conmon passes on, or says itself."""
     for line in reversed(_lines(order.runtime_log)):
         entry = _answer(line)
         if entry.get("level") in ("error", "fatal") and entry.get("msg"):
             return str(entry["msg"])
-    return b"\n".join(_lines(order.complaints)).decode(errors="replace")
+    complaints = b"\n".join(_lines(order.complaints)).decode(errors="replace")
+    return message or complaints or "conmon ended without an answer"
 
 
 def _lines(path: str) -> list[bytes]:
@@ -192,7 +196,7 @@ async def spawn(order: Order, runtime: OciRuntime, connect: Connect | None = Non
                 await started.wait()
                 if order.attach:
                     if _answer(await _line(ready)).get("data") != 0:
-                        raise Refused(_reason(order) or "conmon offers no console")
+                        raise Refused(_reason(order, ""))
                     if connect is not None:
                         await connect()
                     _say_go(go)

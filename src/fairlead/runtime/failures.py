@@ -1,5 +1,6 @@
 """What an OCI runtime complains about, in the words that Docker's clients and users know: pure."""
 
+import json
 import re
 
 from fairlead.model.errors import StartFailed
@@ -7,6 +8,7 @@ from fairlead.model.errors import StartFailed
 _EXEC_FAILED = 126  # Docker's exit code for any exec that did not start
 _OTHER = 128
 _NOT_FOUND = re.compile(r"executable file `(?P<name>.*)` not found in \$PATH")
+_LOGGED = re.compile(r'level=(?:error|fatal) msg=("(?:[^"\\]|\\.)*")')  # runc's format
 _CHDIR = re.compile(r"chdir `(?P<path>.*)`: (?P<why>.+)")
 # Scripts match on what Docker's own runtime says, so its name stays.
 _CREATE, _EXEC = "runc create failed", "exec failed"
@@ -43,7 +45,9 @@ def _of_crun(message: str, program: str) -> str | None:
 
 def _detail(complaint: str, program: str, start: str) -> str:
     """What follows `OCI runtime ... failed: `; it begins with `start`, as it does when runc says it."""
-    message = complaint.strip().splitlines()[-1] if complaint.strip() else "the runtime gave no reason"
+    logged = _LOGGED.findall(complaint)
+    lines = [str(json.loads(logged[-1]))] if logged else complaint.strip().splitlines()
+    message = lines[-1] if lines else "the runtime gave no reason"
     if message.startswith(start):
         return message
     reason = _of_crun(message, program) or f"error during container init: {_lowered(message)}"

@@ -34,6 +34,13 @@ MISSING = 'exec: "nosuch": executable file not found in $PATH'
             128,
         ),
         (f"runc create failed: unable to start container process: {MISSING}", MISSING, 127),
+        (
+            'time="2026-11-21T04:30:47Z" level=fatal msg="nsexec[295]: failed"\n'
+            'time="2026-11-21T04:30:47Z" level=error msg="runc create failed: unable to start container '
+            'process: exec: \\"nosuch\\": executable file not found in $PATH"\n',
+            MISSING,
+            127,
+        ),
         ("", "error during container init: the runtime gave no reason", 128),
         ("warning\nlast: Words", "error during container init: last: words", 128),
     ],
