@@ -76,6 +76,7 @@ class Lifecycle:
         context.at("start: begin")
         async with AsyncExitStack() as undo:
             stay = await self._enter(container, undo)
+            container = context.records.containers[container.id]
             image = await context.images.resolve(container.image_id)
             undo.push_async_callback(context.images.release, container.id)
             root = await context.images.prepare(container.id, image)
@@ -109,8 +110,18 @@ class Lifecycle:
         ]
         require_possible(attached)
         stay = await self._sandboxes.allocate(container, attached)
+        known = replace(
+            container,
+            sandbox_id=stay.sandbox.id,
+            attachments=tuple(replace(each, network_id=network.id) for each, network in attached),
+        )
+        try:
+            stay = self._sandboxes.with_ports(container, stay)
+        except FairleadError:
+            await context.ledger.commit(put(known))
+            raise
         undo.push_async_callback(self._sandboxes.withdraw, stay, container.name)
-        await context.ledger.commit(*stay.written())
+        await context.ledger.commit(put(known), *stay.written())
         context.at("start: records pending")
         return stay
 

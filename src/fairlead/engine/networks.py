@@ -1,5 +1,6 @@
 """Networks: the predefined three, those that users make, and who is on them."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
@@ -13,12 +14,12 @@ from fairlead.model.addresses import Address, Subnet
 from fairlead.model.commands import CreateNetwork
 from fairlead.model.errors import Conflict, FairleadError, Forbidden, NotFound
 from fairlead.model.host import Key, Value
-from fairlead.model.network import Network, Pool
+from fairlead.model.network import DEFAULT_GATEWAY, Network, Pool
 from fairlead.model.views import NetworkView, Removed
 from fairlead.planner.bridge import bridge_state
 from fairlead.planner.steps import absent, transition
 
-PREDEFINED = ("bridge", "host", "none")
+log = logging.getLogger(__name__)
 
 
 class Networks:
@@ -95,6 +96,7 @@ class Networks:
         before = next((each for each in context.records.networks.values() if each.default_bridge), None)
         if settings.bridge == "none":
             if before is not None:
+                await self._cast_off(before, None)
                 await self._take_away(before)
             return
         pool = await self._default_pool(before)
@@ -104,8 +106,25 @@ class Networks:
             network = replace(network, id=before.id, created=before.created, sequence=before.sequence)
             if network == before:
                 return
+            await self._cast_off(before, pool.subnet)
             await context.reconciler.converge(transition(self._state(before), self._state(network)))
         await context.ledger.commit(put(network))
+
+    async def _cast_off(self, network: Network, subnet: Subnet | None) -> None:
+        """Take away the endpoints that have no place in the bridge's new subnet (None: no bridge at all).
+
+        Their containers run on without; the next start gives them a new place.
+        """
+        records, ledger = self._context.records, self._context.ledger
+        for endpoint in self._sandboxes.members(network.id):
+            sandbox = records.sandboxes.get(endpoint.sandbox_id)
+            stays = subnet is not None and endpoint.ipv4 is not None and endpoint.ipv4.ip in subnet
+            if stays or sandbox is None:
+                continue
+            state = self._sandboxes.endpoint_state(sandbox, network, endpoint, "")
+            await self._context.reconciler.converge(absent(state))
+            await ledger.commit(drop(endpoint))
+            log.warning("container %s has lost its place on %s", endpoint.container_id[:12], network.name)
 
     async def _default_pool(self, before: Network | None) -> Pool:
         """The subnet of docker0: --bip's, else the one it had, else the first free."""
@@ -116,16 +135,16 @@ class Networks:
         else:
             subnet = before.pools[0].subnet if before is not None else await self._free_subnet(4)
             address = subnet.network_address + 1
-        gateway = settings.default_gateway or address
+        router = settings.default_gateway
         return Pool(
             subnet,
             ip_range=settings.fixed_cidr,
-            gateway=gateway,
+            gateway=address,
+            auxiliary={DEFAULT_GATEWAY: router} if router is not None else {},
             # Docker's inspect shows the gateway only where somebody chose it, or after a restart.
             gateway_requested=before is not None
             or settings.bip is not None
             or settings.default_gateway is not None,
-            bridge_address=address,
         )
 
     # -- creating and removing -------------------------------------------------------------------

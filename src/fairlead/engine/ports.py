@@ -55,7 +55,7 @@ class Allocation:
         Raises Failed in Docker's words, with the holder, when a port is taken.
         """
         singles: list[PublishedPort] = []
-        for request in sorted(requests, key=lambda each: (each.container_port, each.protocol)):
+        for request in docker_order(requests):
             singles += self._one(request, container)
         return merge(singles)
 
@@ -99,6 +99,15 @@ class Allocation:
     def next_chosen(self) -> int:
         """Where the next search for a free port begins."""
         return self._next if self._next <= LAST_CHOSEN else FIRST_CHOSEN
+
+
+def docker_order(requests: Iterable[PortRequest]) -> list[PortRequest]:
+    """Requests by container port and protocol; of several for one port the last named comes first.
+
+    Source: the sort of go-connections' `nat.SortPortMap`, and so the order of Docker's rules.
+    """
+    last_first = list(requests)[::-1]
+    return sorted(last_first, key=lambda each: (each.container_port, each.protocol))
 
 
 def merge(ports: Sequence[PublishedPort]) -> tuple[PublishedPort, ...]:

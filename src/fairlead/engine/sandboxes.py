@@ -96,9 +96,9 @@ class Sandboxes:
     # -- leasing ---------------------------------------------------------------------------------
 
     async def allocate(self, container: Container, networks: Iterable[tuple[Attachment, Network]]) -> Stay:
-        """A new stay for a container about to start: names, addresses and ports chosen, nothing written.
+        """A new stay for a container about to start: names and addresses chosen, nothing written.
 
-        Raises Conflict, InvalidParameter or Failed in Docker's words.
+        Raises Conflict or InvalidParameter in Docker's words.
         """
         attached = list(networks)
         sandbox = await self._new_sandbox(container, [network for _, network in attached])
@@ -106,9 +106,7 @@ class Sandboxes:
         for number, (attachment, network) in enumerate(attached):
             endpoint = self.new_endpoint(container, sandbox, attachment, network, f"eth{number}", number)
             places.append((network, endpoint))
-        places = self.with_way_out(places)
-        stay = Stay(sandbox, tuple(places))
-        return self._with_ports(container, stay)
+        return Stay(sandbox, tuple(self.with_way_out(places)))
 
     async def _new_sandbox(self, container: Container, networks: list[Network]) -> Sandbox:
         context = self._context
@@ -179,8 +177,8 @@ class Sandboxes:
             mac=mac or (mac_from_ipv4(ipv4.ip) if ipv4 else mac_from_bytes(context.clock.chance(4))),
             ipv4=ipv4,
             ipv6=ipv6,
-            gateway4=_gateway4(pool4.gateway) if pool4 else None,
-            gateway6=_gateway6(pool6.gateway) if pool6 and ipv6 else None,
+            gateway4=_gateway4(pool4.way_out) if pool4 else None,
+            gateway6=_gateway6(pool6.way_out) if pool6 and ipv6 else None,
             names=_names(container, attachment, network),
         )
 
@@ -193,8 +191,11 @@ class Sandboxes:
             (network, replace(endpoint, default_route=endpoint.id == chosen)) for network, endpoint in places
         ]
 
-    def _with_ports(self, container: Container, stay: Stay) -> Stay:
-        """The stay with its published ports, on the endpoint that has the way out."""
+    def with_ports(self, container: Container, stay: Stay) -> Stay:
+        """The stay with its published ports, on the endpoint that has the way out.
+
+        Raises Failed in Docker's words when a port is taken.
+        """
         places = []
         for network, endpoint in stay.places:
             if endpoint.default_route and network.driver == "bridge" and not network.internal:

@@ -7,7 +7,7 @@ from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.model.container import Container
-from fairlead.model.endpoint import alias_directory
+from fairlead.model.endpoint import Sandbox, alias_directory
 from fairlead.model.errors import FairleadError
 from fairlead.model.network import Network
 from fairlead.model.views import AttachedNetwork, ContainerView
@@ -41,8 +41,8 @@ class Viewing:
             container=container,
             image_name=container.config.image,
             networks=self._attached(container, stay),
-            sandbox=stay.sandbox if stay else None,
-            sandbox_key=self._sandbox_key(stay),
+            sandbox=self._sandbox(container, stay),
+            sandbox_key=self._sandbox_key(container),
             hostname_path=paths["hostname"],
             hosts_path=paths["hosts"],
             resolv_conf_path=paths["resolv.conf"],
@@ -76,11 +76,18 @@ class Viewing:
             attached.append(AttachedNetwork(name, attachment, network, endpoint))
         return tuple(attached)
 
-    def _sandbox_key(self, stay: Stay | None) -> str:
-        if stay is None:
+    def _sandbox(self, container: Container, stay: Stay | None) -> Sandbox | None:
+        """The sandbox that it has, or had when it last ran."""
+        if stay is not None:
+            return stay.sandbox
+        return Sandbox(container.sandbox_id, container.id, container.name) if container.sandbox_id else None
+
+    def _sandbox_key(self, container: Container) -> str:
+        if not container.sandbox_id:
             return ""
         directory = alias_directory(self._context.settings.exec_root)
-        return f"{directory}/{stay.sandbox.id[:12]}" if stay.sandbox.name else f"{directory}/default"
+        shared = container.host_config.network_mode == "host"
+        return f"{directory}/{'default' if shared else container.sandbox_id[:12]}"
 
     def _links(self, container: Container) -> tuple[str, ...]:
         containers = self._context.records.containers

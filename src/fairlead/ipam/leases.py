@@ -16,7 +16,8 @@ def reserved(pool: Pool) -> set[Address]:
     kept: set[Address] = {pool.subnet.network_address, *pool.auxiliary.values()}
     if isinstance(pool.subnet, IPv4Network):
         kept.add(pool.subnet.broadcast_address)
-    kept.update(each for each in (pool.gateway, pool.bridge_address) if each is not None)
+    if pool.gateway is not None:
+        kept.add(pool.gateway)
     return kept
 
 

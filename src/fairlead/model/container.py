@@ -282,6 +282,7 @@ class Container:
     state: ContainerState = field(default_factory=ContainerState)
     # Links as resolved at create: (target container id, alias).
     links: tuple[tuple[str, str], ...] = ()
+    sandbox_id: str = ""  # the sandbox it has, or had when it last ran: inspect shows it ever after
     # Which files have been made for it (inspect shows their paths only then).
     has_files: bool = False
     phase: str = "pending"  # pending: being made; settled; removing: being taken away

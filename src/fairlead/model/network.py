@@ -9,6 +9,7 @@ BRIDGE_NAME = "com.docker.network.bridge.name"
 DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
 ENABLE_ICC = "com.docker.network.bridge.enable_icc"
 ENABLE_MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
+DEFAULT_GATEWAY = "DefaultGatewayIPv4"  # the auxiliary address that --default-gateway becomes
 HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
 HOST_IPV4 = "com.docker.network.host_ipv4"
 MTU = "com.docker.network.driver.mtu"
@@ -20,12 +21,15 @@ class Pool:
 
     subnet: Subnet
     ip_range: Subnet | None = None
-    gateway: Address | None = None  # the bridge's own address, or the router that the user named
+    gateway: Address | None = None  # the bridge's own address
     auxiliary: Mapping[str, Address] = field(default_factory=dict)  # reserved: never handed out
     # What the user asked for; Docker's inspect shows a gateway only when it was asked for.
     gateway_requested: bool = False
-    # Default bridge with --default-gateway: the bridge's address differs from the gateway.
-    bridge_address: Address | None = None
+
+    @property
+    def way_out(self) -> Address | None:
+        """The router that endpoints use: --default-gateway's, else the bridge."""
+        return self.auxiliary.get(DEFAULT_GATEWAY) or self.gateway
 
 
 @dataclass(frozen=True, slots=True)

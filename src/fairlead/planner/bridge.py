@@ -27,8 +27,8 @@ def bridge_mac(network: Network) -> str:
 
 
 def bridge_address(pool: Pool) -> Interface | None:
-    """The bridge's address in a pool: the gateway, unless the gateway is another router."""
-    address = pool.bridge_address or pool.gateway
+    """The bridge's address in a pool."""
+    address = pool.gateway
     if address is None:
         return None
     if isinstance(pool.subnet, IPv4Network):

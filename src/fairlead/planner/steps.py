@@ -45,7 +45,9 @@ ORDER: tuple[type, ...] = (
 RANK = {kind: number for number, kind in enumerate(ORDER)}
 
 # Settings of one link, in the order in which they are made: up comes last.
-SETTINGS = {setting: number for number, setting in enumerate(LinkSetting) if setting is not LinkSetting.UP}
+SETTINGS: dict[LinkSetting, int] = {
+    setting: number for number, setting in enumerate(LinkSetting) if setting is not LinkSetting.UP
+}
 SETTINGS[LinkSetting.UP] = len(SETTINGS)
 
 # Keys whose absence is never wanted: None in a desired state means "leave it as it is".
