@@ -17,8 +17,9 @@ from fairlead.kernel.links import KernelLinks
 from fairlead.kernel.namespaces import namespace_path
 from fairlead.kernel.netlink import Conversation, Request
 from fairlead.model.endpoint import alias_directory
-from fairlead.model.errors import StepFailed
+from fairlead.model.errors import Failed, StepFailed
 from fairlead.model.host import (
+    Bridge,
     Key,
     LinkKey,
     LinkSetting,
@@ -347,3 +348,28 @@ async def test_many_callers_at_once(links: KernelLinks) -> None:
     await asyncio.gather(*(remove(links, sandbox(number)) for number in range(1, 9)))
     assert await links.owned() == {}
     assert "veth" not in shell("ip -o link")
+
+
+@on_kernel
+async def test_a_kernel_that_does_not_answer_is_told_in_a_sentence(links: KernelLinks) -> None:
+    await converge(links, bridge())
+
+    def silent(conversation: Conversation) -> bytes:
+        raise TimeoutError("timed out")
+
+    Conversation._receive = silent  # type: ignore[method-assign]
+    with pytest.raises(Failed, match="^cannot look at the links of this host: timed out"):
+        await links.observe([LinkKey("", "br0")])
+    for step in (Step(LinkKey("", "br1"), None, Bridge("")), Step(LinkKey("", "br0"), Bridge(""), None)):
+        with pytest.raises(StepFailed, match="^cannot (create|delete) link br[01]: timed out"):
+            await links.perform([step])
+
+
+@on_kernel
+async def test_a_setting_on_a_read_only_mount_is_refused_unless_it_already_holds(links: KernelLinks) -> None:
+    key = SysctlKey("", ("net", "ipv4", "ip_forward"))
+    await add(links, key, "1")
+    shell("mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys")
+    await add(links, key, "1")
+    with pytest.raises(StepFailed, match="^cannot set net.ipv4.ip_forward to 0: it is read-only$"):
+        await add(links, key, "0")

@@ -46,6 +46,8 @@ def perform(visit: Visit, steps: Sequence[Step]) -> None:
             raise StepFailed(failure.message, done + failure.done) from failure
         except (Failed, NotFound) as failure:
             raise StepFailed(failure.message, done) from failure
+        except (Refused, OSError) as error:
+            raise StepFailed(f"{cannot(together[0])}: {error}", done) from error
         done += len(together)
 
 

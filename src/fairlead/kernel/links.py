@@ -11,8 +11,10 @@ from typing import TypeVar
 
 from fairlead.kernel.apply import perform
 from fairlead.kernel.namespaces import Namespaces
+from fairlead.kernel.netlink import Refused
 from fairlead.kernel.observe import observe
 from fairlead.kernel.visit import Visit
+from fairlead.model.errors import Failed
 from fairlead.model.host import (
     AddressKey,
     Key,
@@ -41,12 +43,15 @@ class KernelLinks:
         """What is really there under exactly these keys; None for what is not.
 
         Foreign pins count as absent, and so does all that is in them.  An alias without a pin is
-        the value "".
+        the value "".  Raises Failed when the kernel does not answer.
         """
 
         def look() -> State:
-            with Visit(self._namespaces) as visit:
-                return observe(visit, keys)
+            try:
+                with Visit(self._namespaces) as visit:
+                    return observe(visit, keys)
+            except (Refused, OSError) as error:
+                raise Failed(f"cannot look at the links of this host: {error}") from error
 
         return await self._in_thread(look)
 

@@ -5,6 +5,7 @@ length grows with the number of containers is read.
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Collection, Iterable
 
@@ -212,8 +213,11 @@ class _Look:
     def _dump(self, namespace: str, request: Request) -> list[bytes]:
         try:
             return self._visit.talk(namespace).dump(request)
-        except Refused:
-            return []  # a namespace in which no route was ever made has no main table
+        except Refused as error:
+            # A namespace in which no route was ever made has no main table; a link may just have gone.
+            if error.code in (errno.ENOENT, errno.ENODEV):
+                return []
+            raise
 
 
 def _switch(on: bool) -> str:

@@ -1,10 +1,13 @@
 """One look at the host, or one change of it: a conversation per namespace, all closed at its end."""
 
+import errno
 from types import TracebackType
 
 from fairlead.kernel.messages import FoundLink, link_named, link_numbered, read_link
 from fairlead.kernel.namespaces import Namespaces
 from fairlead.kernel.netlink import Conversation, Refused, Request
+
+NO_LINK = (errno.ENODEV, errno.EINVAL, errno.ERANGE)  # the latter for names that no link can have
 
 
 class Visit:
@@ -48,5 +51,7 @@ class Visit:
     def _ask(self, namespace: str, request: Request) -> FoundLink | None:
         try:
             return read_link(self.talk(namespace).get(request))
-        except Refused:
-            return None  # also when the name is one that no link can have
+        except Refused as error:
+            if error.code in NO_LINK:
+                return None
+            raise
