@@ -227,6 +227,20 @@ def test_all_or_nothing_over_several_tables(rules: Rules, bad: RuleKey) -> None:
     assert ("mangle", "NEW") not in after.chains
 
 
+def test_what_was_removed_before_a_failure_is_where_it_was(rules: Rules) -> None:
+    converge(rules.actuator, base())
+    ours = rule("-i br1 ! -o br1 -j ACCEPT")
+    rules.foreign(f"-A FORWARD {FOREIGN[0]}", f"-A FORWARD {ours.text}", f"-A FORWARD {FOREIGN[1]}")
+    shown = rules.show()
+    bad = rule("-j NOWHERE", "POSTROUTING", "nat")
+    believed_absent = Step(rule("-j RETURN", "DOCKER-ISOLATION-STAGE-2"), None, Placement.END)
+    with pytest.raises(StepFailed):
+        perform(
+            rules.actuator, Step(ours, placement(ours), None), believed_absent, Step(bad, None, Placement.END)
+        )
+    assert rules.show() == shown
+
+
 def test_a_chain_in_use_is_not_removed(rules: Rules) -> None:
     converge(rules.actuator, base())
     with pytest.raises(StepFailed):

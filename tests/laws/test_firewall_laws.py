@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from random import Random
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from fairlead.firewall.matching import Packet
 from fairlead.firewall.ruleset import HEADS, Ruleset, edit, value
 from fairlead.firewall.walk import Outcome, Surroundings, Verdict, interfaces, walk
 from fairlead.model.endpoint import Endpoint, PublishedPort
-from fairlead.model.host import Family, Key, NftKey, PolicyKey, Step, Value
+from fairlead.model.host import Family, Key, NftKey, PolicyKey, RuleKey, Step, Value
 from fairlead.model.network import BRIDGE_NAME, ENABLE_ICC, ENABLE_MASQUERADE, Network, Pool
 from tests.fakes.rules import empty_host, restore
 
@@ -143,6 +144,26 @@ def test_inverses_lead_back(host: tuple[list[Network], list[Place]], foreign: li
         after = edit(ruleset, steps)[1]
         assert edit(after, [step.inverse() for step in reversed(steps)])[1] == ruleset
         ruleset = after
+
+
+@given(hosts(), some_foreign, st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_edits_are_taken_back_to_the_very_place(
+    host: tuple[list[Network], list[Place]], foreign: list[str], random: Random
+) -> None:
+    ruleset = foreign_host(foreign)
+    states = fragments(*host)
+    for state in states:
+        ruleset = edit(ruleset, steps_to(ruleset, state))[1]
+    # Others may have moved rules about, and written them twice.
+    for rules in ruleset.chains.values():
+        rules += random.sample(rules, k=min(len(rules), 2))
+        random.shuffle(rules)
+    wanted = {key: random.choice([value, None]) for state in states for key, value in state.items()}
+    steps = [Step(key, None, each) for key, each in wanted.items() if isinstance(key, RuleKey)]
+    edits, after = edit(ruleset, steps)
+    kernel = restore(after.copy(), script([each.inverse() for each in reversed(edits)])[0])
+    assert kernel == ruleset
 
 
 def surroundings(made: Sequence[Network]) -> Surroundings:

@@ -61,14 +61,28 @@ class Ruleset:
         """The rules of a chain in order; empty if there is no such chain."""
         return self.chains.get((table, chain), [])
 
+    def content(self, table: str) -> tuple[dict[str, list[str]], dict[str, str]]:
+        """All that somebody has made in a table: its rules and chains, its policies other than ACCEPT."""
+        chains = {
+            name[1]: rules
+            for name, rules in self.chains.items()
+            if name[0] == table and (rules or name not in self.policies)
+        }
+        policies = {name[1]: each for name, each in self.policies.items() if name[0] == table}
+        return chains, {chain: policy for chain, policy in policies.items() if policy != "ACCEPT"}
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One line for iptables-restore, in one table, and the step that it carries out."""
+    """One line for iptables-restore, in one table, and the line that takes it back."""
 
     table: str
     line: str
-    step: Step
+    undo: str
+
+    def inverse(self) -> "Edit":
+        """The edit that leads back."""
+        return Edit(self.table, self.undo, self.line)
 
 
 def value(ruleset: Ruleset, key: Key) -> Value | None:
@@ -133,24 +147,24 @@ class _Editor:
         else:
             raise Failed(f"cannot change {key} among iptables rules: it is none")
 
-    def _write(self, step: Step, table: str, line: str) -> None:
-        self.edits.append(Edit(table, line, step))
+    def _write(self, table: str, line: str, undo: str) -> None:
+        self.edits.append(Edit(table, line, undo))
 
     def _chain(self, step: Step, name: ChainName) -> None:
         there = name in self.ruleset.chains
         if step.after and not there:
             self.ruleset.chains[name] = []
             self.made.add(name)
-            self._write(step, name[0], f"-N {name[1]}")
+            self._write(name[0], f"-N {name[1]}", f"-X {name[1]}")
         elif step.after is None and there:
             del self.ruleset.chains[name]
-            self._write(step, name[0], f"-X {name[1]}")
+            self._write(name[0], f"-X {name[1]}", f"-N {name[1]}")
 
     def _policy(self, step: Step, name: ChainName) -> None:
-        wanted = step.after
-        if isinstance(wanted, str) and self.ruleset.policies.get(name, "ACCEPT") != wanted:
+        wanted, there = step.after, self.ruleset.policies.get(name, "ACCEPT")
+        if isinstance(wanted, str) and there != wanted:
             self.ruleset.policies[name] = wanted
-            self._write(step, name[0], f"-P {name[1]} {wanted}")
+            self._write(name[0], f"-P {name[1]} {wanted}", f"-P {name[1]} {there}")
 
     def _rule(self, step: Step, key: RuleKey) -> None:
         # A user's chain that was just made is not the user's yet: it gets its RETURN.
@@ -164,11 +178,13 @@ class _Editor:
             rules = self._built_in(name, key)
         # Out with every copy first: what is left of a rule that stands in the wrong place, or
         # that somebody wrote twice, would otherwise outlive its removal.
-        for _ in range(rules.count(key.text)):
-            rules.remove(key.text)
-            self._write(step, key.table, f"-D {key.chain} {key.text}")
+        while key.text in rules:
+            position = rules.index(key.text)
+            del rules[position]
+            undo = f"-I {key.chain} {position + 1} {key.text}"
+            self._write(key.table, f"-D {key.chain} {key.text}", undo)
         if isinstance(step.after, Placement):
-            self._insert(step, key, rules)
+            self._insert(step.after, key, rules)
 
     def _unfinished(self, key: RuleKey) -> bool:
         name = (key.table, key.chain)
@@ -183,13 +199,14 @@ class _Editor:
         self.ruleset.policies[name] = "ACCEPT"
         return self.ruleset.chains.setdefault(name, [])
 
-    def _insert(self, step: Step, key: RuleKey, rules: list[str]) -> None:
-        assert isinstance(step.after, Placement)
-        position = self._position(step.after, (key.table, key.chain), key.text, rules)
-        if position == len(rules):
-            self._write(step, key.table, f"-A {key.chain} {key.text}")
-        else:
-            self._write(step, key.table, f"-I {key.chain} {position + 1} {key.text}")
+    def _insert(self, place: Placement, key: RuleKey, rules: list[str]) -> None:
+        position = self._position(place, (key.table, key.chain), key.text, rules)
+        line = (
+            f"-A {key.chain} {key.text}"
+            if position == len(rules)
+            else f"-I {key.chain} {position + 1} {key.text}"
+        )
+        self._write(key.table, line, f"-D {key.chain} {key.text}")
         rules.insert(position, key.text)
 
     def _position(self, place: Placement, name: ChainName, text: str, rules: Sequence[str]) -> int:

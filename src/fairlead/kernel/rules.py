@@ -52,32 +52,46 @@ class Iptables:
 
         Raises StepFailed with `done` 0: what had been written is taken back before.
         """
-        for position, family in enumerate(Family):
-            try:
-                await self._write(family, steps)
-            except FairleadError as error:
-                rest = await self._take_back(list(Family)[: position + 1], steps)
-                raise StepFailed(error.message + rest, 0) from error
-
-    async def _take_back(self, families: Sequence[Family], steps: Sequence[Step]) -> str:
-        inverses = [step.inverse() for step in reversed(steps)]
-        failures: list[str] = []
-        for family in reversed(families):
-            try:
-                await self._write(family, inverses)
-            except FairleadError as error:
-                failures.append(error.message)
-        return f"; and rules written before are left: {'; '.join(failures)}" if failures else ""
-
-    async def _write(self, family: Family, steps: Sequence[Step]) -> None:
-        own = [step for step in steps if _family(step.key) is family]
-        if not own:
-            return
+        taken: list[tuple[Family, Edit]] = []
         try:
-            await self._restore(family, edit(await self._read(family), own)[0])
+            for family in Family:
+                own = [step for step in steps if _family(step.key) is family]
+                if own:
+                    await self._write(family, own, taken)
+        except FairleadError as error:
+            raise StepFailed(error.message + await self._take_back(taken), 0) from error
+
+    async def _write(self, family: Family, steps: Sequence[Step], taken: list[tuple[Family, Edit]]) -> None:
+        try:
+            await self._attempt(family, steps, taken)
         except Failed:
             # Another program may have changed the rules since they were read: look again, once.
-            await self._restore(family, edit(await self._read(family), own)[0])
+            await self._attempt(family, steps, taken)
+
+    async def _attempt(self, family: Family, steps: Sequence[Step], taken: list[tuple[Family, Edit]]) -> None:
+        """Read, write what differs, and note in `taken` which edits the kernel has taken."""
+        before = await self._read(family)
+        edits = edit(before, steps)[0]
+        try:
+            await self._restore(family, edits)
+        except Failed:
+            now = await self._read(family)
+            # Each table takes all of its edits or none.
+            changed = {each.table for each in edits if now.content(each.table) != before.content(each.table)}
+            taken += [(family, each) for each in edits if each.table in changed]
+            raise
+        taken += [(family, each) for each in edits]
+
+    async def _take_back(self, taken: Sequence[tuple[Family, Edit]]) -> str:
+        """Undo what was taken, newest first; what is to be added to the message when that fails too."""
+        complaints: list[str] = []
+        for family in reversed(Family):
+            edits = [each.inverse() for whose, each in reversed(taken) if whose is family]
+            try:
+                await self._restore(family, edits)
+            except FairleadError as error:
+                complaints.append(error.message)
+        return f"; and what was written before is left: {'; '.join(complaints)}" if complaints else ""
 
     async def _read(self, family: Family) -> Ruleset:
         name = f"{TOOLS[family]}{self._variant}-save"

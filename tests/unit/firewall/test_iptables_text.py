@@ -51,7 +51,7 @@ def test_a_script_touches_only_what_changes() -> None:
     assert before.rules("filter", "FORWARD") == ["-j DOCKER-USER", "-j LOG"]
     assert after.rules("filter", "FORWARD") == ["-j DOCKER-USER", rule.text, "-j LOG"]
     culprit = failed_edit("iptables-nft-restore: line 6 failed: No chain/target/match by that name.", sources)
-    assert culprit == Edit("filter", "-I FORWARD 2 -i br1 -o br1 -j ACCEPT", steps[2])
+    assert culprit == Edit("filter", f"-I FORWARD 2 {rule.text}", f"-D FORWARD {rule.text}")
     assert failed_edit("Error occurred at line: 5", sources) == edits[1]
     assert failed_edit("line 7 failed", sources) is None
     assert failed_edit("line 99 failed", sources) is None
