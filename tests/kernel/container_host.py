@@ -17,6 +17,7 @@ from fairlead.model.container import Config, Container, HostConfig, MountPoint
 from fairlead.model.image import RootFilesystem
 from fairlead.runtime.lifecycle import ConmonRuntime
 from fairlead.runtime.ociruntime import CRUN, RUNC
+from fairlead.runtime.preparation import SECCOMP_BASE
 from tests.kernel.virtual_host import Node
 
 PATIENCE = 20.0  # seconds, after which a test has failed; nothing waits for it to pass
@@ -46,10 +47,17 @@ def make_root(path: Path) -> Path:
 class ContainerHost:
     """A runtime and what containers need; use it with `async with`."""
 
-    def __init__(self, directory: Path, candidates: Sequence[str] = (CRUN, RUNC)):
+    def __init__(
+        self,
+        directory: Path,
+        candidates: Sequence[str] = (CRUN, RUNC),
+        seccomp_profile: str = SECCOMP_BASE,
+        root: Path | None = None,
+    ):
         self.directory = directory
-        self.root = make_root(directory / "root")
+        self.root = root or make_root(directory / "root")
         self._candidates = candidates
+        self._seccomp_profile = seccomp_profile
         self._made: dict[str, Container] = {}
         self.ends: list[Exit] = []
 
@@ -72,7 +80,10 @@ class ContainerHost:
     async def open(self) -> None:
         """A new runtime on the same directories, as a daemon that starts."""
         self.runtime = await ConmonRuntime.open(
-            str(self.directory / "data"), str(self.directory / "exec"), candidates=self._candidates
+            str(self.directory / "data"),
+            str(self.directory / "exec"),
+            candidates=self._candidates,
+            seccomp_profile=self._seccomp_profile,
         )
         self._watching = asyncio.create_task(self._watch())
 

@@ -106,6 +106,25 @@ def test_the_filter_is_enforced_compiled_or_not_and_in_execs(tmp_path: Path) -> 
     play(story())
 
 
+@pytest.mark.parametrize("candidate", [name for name in ("crun", "runc") if shutil.which(name)])
+def test_without_the_distributions_profile_there_is_a_filter_too(tmp_path: Path, candidate: str) -> None:
+    settings = {"candidates": (candidate,), "seccomp_profile": str(tmp_path / "none")}
+
+    async def story() -> None:
+        async with container_host(tmp_path, **settings) as host:
+            shutil.copy("/bin/busybox", host.root / "bin/unshare")
+            capable = HostConfig(cap_add=("SYS_ADMIN",))
+            for _ in range(2):
+                lines = await show(
+                    host, "grep Seccomp: /proc/self/status; unshare -U true; echo $?; ls / | head -1"
+                )
+                assert lines[0] == "Seccomp:\t2" and lines[-2:] == ["1", "bin"]
+                lines = await show(host, "unshare -m true; echo $?", host_config=capable)
+                assert lines[-1] == "0"
+
+    play(story())
+
+
 def test_who_it_runs_as(tmp_path: Path) -> None:
     async def story() -> None:
         async with container_host(tmp_path) as host:
@@ -628,10 +647,8 @@ from pathlib import Path
 from tests.kernel.container_host import ContainerHost
 
 async def story():
-    host = ContainerHost.__new__(ContainerHost)
     settings = json.loads(sys.argv[1])
-    host.directory, host.root = Path(settings["directory"]), Path(settings["root"])
-    host._candidates, host._made, host.ends = ("crun", "runc"), {}, []
+    host = ContainerHost(Path(settings["directory"]), root=Path(settings["root"]))
     await host.__aenter__()
     for command in settings["commands"]:
         container = await host.run(*command)
