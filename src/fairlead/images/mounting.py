@@ -1,7 +1,8 @@
 """Overlay mounts by mount(2) itself: two milliseconds where a program needs ninety.
 
-The mount options must fit into one page.  So lower directories are named relative to one
-directory, which a thread of its own holds as its working directory: threads usually share one.
+The mount options must fit into one page.  So all directories are named relative to that of the
+storage's short names, which a thread of its own holds as its working directory: threads usually
+share one.
 """
 
 import asyncio
@@ -27,26 +28,20 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Mounter:
-    """Mounts and unmounts overlays; lower directories may be relative to `base`."""
+    """Mounts and unmounts overlays of the storage whose short names are in `base`."""
 
     def __init__(self, base: Path):
-        self._base = base
+        self._base = os.path.realpath(base)
         self._thread = ThreadPoolExecutor(1, "mount", initializer=_leave_shared_directory)
 
     async def mount(self, lower: Sequence[str], upper: Path, work: Path, target: Path) -> None:
         """Mount an overlay, the topmost lower directory first; nothing happens if it is mounted.
 
-        Raises Failed naming the target.
+        A lower directory is a path or a short name.  Raises Failed naming the target.
         """
-        parts = ",".join(
-            (
-                "lowerdir=" + ":".join(_escaped(each) for each in lower),
-                f"upperdir={_escaped(str(upper))}",
-                f"workdir={_escaped(str(work))}",
-                _PLAIN,
-            )
-        )
-        options = os.fsencode(parts)
+        below = ":".join(self._relative(each) for each in lower)
+        above = f"upperdir={self._relative(str(upper))},workdir={self._relative(str(work))}"
+        options = os.fsencode(f"lowerdir={below},{above},{_PLAIN}")
         if len(options) >= _PAGE:
             raise Failed(f"cannot mount {target}: the image has too many layers ({len(lower)})")
 
@@ -68,6 +63,9 @@ class Mounter:
             await asyncio.sleep(_PAUSE)
         await self._run(lambda: _unmount(target, _DETACH))
 
+    def _relative(self, path: str) -> str:
+        return os.path.relpath(os.path.realpath(path), self._base) if path.startswith("/") else path
+
     async def _run(self, act: Callable[[], T]) -> T:
         # A mount that has begun is waited for: its outcome must be known to whoever undoes it.
         task = asyncio.get_running_loop().run_in_executor(self._thread, act)
@@ -77,12 +75,6 @@ class Mounter:
 def _leave_shared_directory() -> None:
     if _libc.unshare(_CLONE_FS):
         raise OSError(ctypes.get_errno(), "cannot give a thread its own working directory")
-
-
-def _escaped(path: str) -> str:
-    for character in ("\\", ":", ","):
-        path = path.replace(character, f"\\{character}")
-    return path
 
 
 def _unmount(target: Path, flags: int) -> bool:

@@ -31,7 +31,8 @@ from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound
 from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig, RootFilesystem
 
 _IN_USE = "image used by"
-_NO_SPACE = "no space left on device"
+# What skopeo says when the fault is in what it was given.
+_UNUSABLE = ("processing tar file", "Digest did not match", "determining manifest", "unexpected EOF")
 
 
 class ContainerStorage:
@@ -293,14 +294,17 @@ class ContainerStorage:
             await progress({"stream": f"Loaded image ID: sha256:{packed.id}\n"})
 
     async def _copy_in(self, scratch: Path, source: str, identity: str, watch: LineWatcher | None) -> None:
-        """Copy an image from disk into the storage, without a name."""
+        """Copy an image from disk into the storage, without a name.
+
+        InvalidParameter if the image is unusable, Failed if the storage is.
+        """
         finished = await self._tools.copy(scratch, source, f"containers-storage:@{identity}", watch=watch)
         if not finished.code:
             return
         reason = complaint(finished)
-        if _NO_SPACE in reason:
-            raise Failed(f"cannot store the image: {reason}")
-        raise broken(reason)
+        if any(words in reason for words in _UNUSABLE):
+            raise broken(reason)
+        raise Failed(f"cannot store the image: {reason}")
 
     async def _store(
         self,
