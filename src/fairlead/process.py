@@ -41,8 +41,12 @@ async def start(
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     new_session: bool = False,
+    directory: str | None = None,
 ) -> asyncio.subprocess.Process:
-    """A started program whose streams the caller reads.  Unsupported when it is not installed."""
+    """A started program whose streams the caller reads.  Unsupported when it is not installed.
+
+    `directory` is its working directory; None: the caller's.
+    """
     try:
         return await asyncio.create_subprocess_exec(
             *argv,
@@ -52,6 +56,7 @@ async def start(
             env=dict(environment) if environment is not None else None,
             pass_fds=tuple(pass_fds),
             start_new_session=new_session,
+            cwd=directory,
         )
     except FileNotFoundError as error:
         raise Unsupported(f"cannot start {argv[0]}: it is not installed") from error

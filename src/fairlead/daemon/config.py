@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -130,6 +131,9 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     for name in plain.split():
         if name in values:
             parsed[name.replace("-", "_")] = values[name]
+    for name in ("data_root", "exec_root"):
+        if name in parsed:
+            parsed[name] = os.path.abspath(parsed[name])
     for name, parse in PARSERS.items():
         if name in values:
             parsed[FIELDS.get(name, name.replace("-", "_"))] = parse(values[name])

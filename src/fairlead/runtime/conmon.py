@@ -187,6 +187,7 @@ async def spawn(order: Order, runtime: OciRuntime, connect: Connect | None = Non
             stderr=errors,
             environment=environment,
             pass_fds=tuple(pipes.theirs),
+            directory=order.directory,  # conmon leaves a file where it is when memory runs out
         )
         pipes.close_theirs()
         try:
