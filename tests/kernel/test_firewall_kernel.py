@@ -143,7 +143,7 @@ def test_the_table_goes_with_its_last_element(nftables: Nftables) -> None:
 
 
 def test_without_the_library_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fairlead.kernel.libnftables.LIBRARY", "libnot-there.so.1")
+    monkeypatch.setattr("fairlead.libnftables.LIBRARY", "libnot-there.so.1")
     actuator = Nftables()
     with pytest.raises(Unsupported, match="cannot reach nftables: libnot-there.so.1 is not installed"):
         observe(actuator, PORT)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fairlead.firewall import nft_text
 from fairlead.firewall.nft_text import FAMILY, TABLE
-from fairlead.kernel.libnftables import Libnftables, Refused
+from fairlead.libnftables import Libnftables, Refused
 from fairlead.model.errors import Failed, StepFailed
 from fairlead.model.host import Key, NftKey, State, Step
 
