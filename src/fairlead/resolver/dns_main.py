@@ -1,0 +1,152 @@
+"""The resolver, one process per host: it outlives the daemon, so that names are answered without it."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+
+from fairlead.dns.zone import Zone
+from fairlead.model.errors import FairleadError
+from fairlead.model.host import NameKey, Resolver, ResolverKey
+from fairlead.resolver import beside
+from fairlead.resolver.control import Reply, Request
+from fairlead.resolver.inside import Namespaces
+from fairlead.resolver.name_messages import Key, Value, key_document, read_key, read_value, value_document
+from fairlead.resolver.sandbox import SandboxResolver
+from fairlead.resolver.upstream import Outside
+
+log = logging.getLogger(__name__)
+
+SWEEP = 5.0  # seconds between looks for namespaces that have gone, and for idle connections
+
+Change = tuple[Key, Value | None]
+
+
+class ResolverService:
+    """Answers the daemon's requests about names and resolvers."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._namespaces = Namespaces()
+        self._zone = Zone()
+        self._outside = Outside(self._loop)
+        self._sandboxes: dict[str, SandboxResolver] = {}
+        self._closed: list[SandboxResolver] = []  # since the last sweep
+        self._sweeping = self._loop.call_later(SWEEP, self._sweep)
+
+    def answer(self, request: Request) -> Reply:
+        """Look at keys, at everything, or carry out changes: all of one request or none."""
+        match request["do"]:
+            case "observe":
+                keys = [read_key(each) for each in request["keys"]]
+                return {"values": [value_document(self._value(key)) for key in keys]}
+            case "everything":
+                return {"held": [[key_document(k), value_document(v)] for k, v in self._everything()]}
+            case "perform":
+                keys = [read_key(key) for key, _ in request["changes"]]
+                values = [value for _, value in request["changes"]]
+                return self._perform([(k, read_value(k, v)) for k, v in zip(keys, values, strict=True)])
+        raise ValueError(f"{request['do']!r} is nothing that it can do")
+
+    def close(self) -> None:
+        """Close every resolver."""
+        self._sweeping.cancel()
+        for name in list(self._sandboxes):
+            self._drop(name)
+        self._tidy_up()
+        self._outside.close()
+
+    def _value(self, key: Key) -> Value | None:
+        if isinstance(key, NameKey):
+            return self._zone.name(key)
+        if not isinstance(key, ResolverKey):
+            return self._zone.pointer(key)
+        sandbox = self._sandboxes.get(key.namespace)
+        return sandbox.value if sandbox is not None and sandbox.reachable() else None
+
+    def _everything(self) -> Iterator[tuple[Key, Value]]:
+        yield from self._zone.everything()
+        for name, sandbox in self._sandboxes.items():
+            yield ResolverKey(name), sandbox.value
+
+    def _perform(self, changes: list[Change]) -> Reply:
+        done: list[Change] = []
+        for key, value in changes:
+            before = self._known(key)
+            try:
+                self._change(key, value)
+            except (FairleadError, OSError) as error:
+                self._undo(done)
+                reason = error.message if isinstance(error, FairleadError) else error.strerror
+                return {"refused": f"cannot open a resolver in {key_document(key)[1]}: {reason}"}
+            done.append((key, before))
+        return {}
+
+    def _undo(self, done: list[Change]) -> None:
+        for key, before in reversed(done):
+            try:
+                self._change(key, before)
+            except (FairleadError, OSError):
+                log.exception("cannot put back %s", key)
+
+    def _known(self, key: Key) -> Value | None:
+        if not isinstance(key, ResolverKey):
+            return self._value(key)
+        sandbox = self._sandboxes.get(key.namespace)
+        return sandbox.value if sandbox else None
+
+    def _change(self, key: Key, value: Value | None) -> None:
+        if isinstance(key, ResolverKey):
+            assert value is None or isinstance(value, Resolver)
+            self._change_resolver(key.namespace, value)
+            return
+        assert value is None or isinstance(value, str)
+        if isinstance(key, NameKey):
+            self._zone.set_name(key, value)
+        else:
+            self._zone.set_pointer(key, value)
+
+    def _change_resolver(self, name: str, value: Resolver | None) -> None:
+        sandbox = self._sandboxes.get(name)
+        if sandbox is not None:
+            if value is not None and sandbox.reachable():
+                sandbox.set(value)
+                return
+            self._drop(name)
+        if value is not None:
+            self._sandboxes[name] = SandboxResolver(
+                self._loop, self._namespaces, name, value, self._zone, self._outside
+            )
+
+    def _drop(self, name: str) -> None:
+        sandbox = self._sandboxes.pop(name)
+        sandbox.close()
+        self._closed.append(sandbox)
+
+    def _sweep(self) -> None:
+        self._tidy_up()
+        for name, sandbox in list(self._sandboxes.items()):
+            if sandbox.alive():
+                sandbox.close_idle()
+            else:
+                self._drop(name)
+        self._sweeping = self._loop.call_later(SWEEP, self._sweep)
+
+    def _tidy_up(self) -> None:
+        for sandbox in self._closed:
+            if sandbox.name in self._sandboxes:
+                continue  # a later resolver has its own redirection in that place
+            try:
+                sandbox.tidy_up()
+            except (FairleadError, OSError) as error:
+                log.warning("cannot tidy up in network namespace %s: %s", sandbox.name, error)
+        self._closed.clear()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the resolver; the exit code.  `--socket PATH [--detach LOG]`."""
+    return beside.run("resolver", ResolverService, sys.argv[1:] if arguments is None else arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

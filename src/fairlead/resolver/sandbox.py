@@ -1,0 +1,204 @@
+"""The resolver of one sandbox: its sockets, born in the sandbox, and what it answers there."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import random
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from fairlead.dns import wire
+from fairlead.dns.answer import answer
+from fairlead.dns.wire import Malformed
+from fairlead.dns.zone import Zone, view_of
+from fairlead.libnftables import Libnftables
+from fairlead.model.host import Resolver
+from fairlead.resolver import redirect
+from fairlead.resolver.conversation import Conversation
+from fairlead.resolver.inside import Namespaces
+from fairlead.resolver.upstream import Outside, Question
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 64  # queries read from one socket before others have their turn
+WAITING = 1 << 19  # bytes of queries that may wait for us
+BACKLOG = 128
+MOST_CONVERSATIONS = 256  # of one sandbox; the most idle makes room
+IDLE = 10.0  # seconds until a silent connection is closed
+SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+SCARCITY = 0.5  # seconds until accepting is tried again
+
+
+class SandboxResolver:
+    """Answers on 127.0.0.11:53, UDP and TCP, in the namespace of that name."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        namespaces: Namespaces,
+        name: str,
+        value: Resolver,
+        zone: Zone,
+        outside: Outside,
+    ):
+        """Open the sockets.  Raises NotFound for the namespace, Unsupported, Failed, OSError."""
+        self._loop = loop
+        self._namespaces = namespaces
+        self.name = name
+        self._zone = zone
+        self._outside = outside
+        self._conversations: dict[Conversation, asyncio.Task[Any]] = {}
+        self._buffer = bytearray(wire.LONGEST)
+        self.set(value)
+        self._identity = namespaces.identity(name)
+        with contextlib.ExitStack() as undo:
+            with nftables_inside(loop, namespaces, name) as library:
+                self._udp = _bound(socket.SOCK_DGRAM)
+                undo.callback(self._udp.close)
+                self._tcp = _bound(socket.SOCK_STREAM)
+                undo.callback(self._tcp.close)
+                ports = self._udp.getsockname()[1], self._tcp.getsockname()[1]
+                self._shown = redirect.redirect(library, *ports)
+            undo.pop_all()
+        loop.add_reader(self._udp.fileno(), self._read)
+        loop.add_reader(self._tcp.fileno(), self._accept)
+
+    def set(self, value: Resolver) -> None:
+        """From now on this is what it knows."""
+        self.value = value
+        self._view = view_of(value)
+
+    def alive(self) -> bool:
+        """Whether the namespace that it answers in is still the one that is pinned under the name."""
+        return self._namespaces.identity(self.name) == self._identity
+
+    def reachable(self) -> bool:
+        """Whether port 53 leads to it."""
+        if not self.alive():
+            return False
+        with nftables_inside(self._loop, self._namespaces, self.name) as library:
+            return redirect.shown(library) == self._shown
+
+    def close_idle(self) -> None:
+        """End the connections that have been silent for too long."""
+        oldest = self._loop.time() - IDLE
+        for each in [each for each in self._conversations if each.active < oldest]:
+            each.close()
+
+    def close(self) -> None:
+        """Close every socket, so that nothing of ours keeps the namespace.
+
+        The redirection stays, for `tidy_up`: mostly it goes with its namespace.
+        """
+        for each in (self._udp, self._tcp):
+            self._loop.remove_reader(each.fileno())
+            each.close()
+        for conversation in list(self._conversations):
+            conversation.close()
+
+    def tidy_up(self) -> None:
+        """Take the redirection of a closed resolver away, if its namespace is still there."""
+        if self.alive():
+            with nftables_inside(self._loop, self._namespaces, self.name) as library:
+                redirect.withdraw(library)
+
+    # -- answering -------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        receive, buffer = self._udp.recvfrom_into, self._buffer
+        content = memoryview(buffer)
+        for _ in range(AT_ONCE):
+            try:
+                size, client = receive(buffer)
+            except OSError:  # nothing waits; or a client has gone before it was answered
+                return
+            self._answer(False, bytes(content[:size]), partial(self._send, client))
+
+    def _send(self, client: tuple[str, int], message: bytes) -> None:
+        if message:
+            # The client may have gone, or its buffer be full: it asks again if it wants to know.
+            with contextlib.suppress(OSError):
+                self._udp.sendto(message, client)
+
+    def _answer(self, by_tcp: bool, message: bytes, deliver: Callable[[bytes], None]) -> None:
+        try:
+            query = wire.parse(message)
+        except Malformed:
+            deliver(wire.refusal(message) or b"")
+            return
+        limit = wire.LONGEST if by_tcp else query.limit
+        found = answer(query, self._zone, self._view, random.getrandbits(16), limit)
+        if found is not None:
+            deliver(found)
+        else:
+            question = Question(query, self.name, by_tcp, deliver)
+            self._outside.ask(question, self._view.upstreams)
+
+    def _accept(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                client, _ = self._tcp.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in SCARCE:
+                    log.warning("cannot accept connections in %s: %s", self.name, error.strerror)
+                    self._loop.remove_reader(self._tcp.fileno())
+                    self._loop.call_later(SCARCITY, self._accept_again)
+                    return
+                continue
+            client.setblocking(False)
+            self._converse(client)
+
+    def _accept_again(self) -> None:
+        if self._tcp.fileno() >= 0:
+            self._loop.add_reader(self._tcp.fileno(), self._accept)
+
+    def _converse(self, client: socket.socket) -> None:
+        while len(self._conversations) >= MOST_CONVERSATIONS:
+            idle = min(self._conversations, key=lambda each: each.active)
+            del self._conversations[idle]
+            idle.close()
+        made = Conversation(self._loop, partial(self._answer, True), self._forget)
+        beginning = self._loop.connect_accepted_socket(lambda: made, client)
+        self._conversations[made] = self._loop.create_task(beginning)
+
+    def _forget(self, conversation: Conversation) -> None:
+        self._conversations.pop(conversation, None)
+
+
+@contextlib.contextmanager
+def nftables_inside(
+    loop: asyncio.AbstractEventLoop, namespaces: Namespaces, name: str
+) -> Iterator[Libnftables]:
+    """Be in a namespace, with its nftables.
+
+    The library is closed by another thread: its socket's end waits until all that was deleted is gone,
+    for tens of milliseconds.  That thread must not be born inside, or it would keep the namespace.
+    """
+    library = None
+    try:
+        with namespaces.inside(name):
+            library = Libnftables()
+            yield library
+    finally:
+        if library is not None:
+            loop.run_in_executor(None, library.close)
+
+
+def _bound(kind: socket.SocketKind) -> socket.socket:
+    made = socket.socket(socket.AF_INET, kind)
+    try:
+        made.setblocking(False)
+        made.bind((redirect.ADDRESS, 0))
+        if kind == socket.SOCK_STREAM:
+            made.listen(BACKLOG)
+        else:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WAITING)
+    except OSError:
+        made.close()
+        raise
+    return made

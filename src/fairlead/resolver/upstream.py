@@ -1,0 +1,243 @@
+"""Questions for the world outside: asked from the host's own network namespace, and answered by id.
+
+Over UDP each upstream has a few connected sockets at a time, which are replaced all the time, so that
+who wants to forge an answer must guess the port, the id and the question.
+"""
+
+import asyncio
+import logging
+import random
+import socket
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from fairlead.dns import wire
+from fairlead.dns.forward import PATIENCE, Flight, Forwarding, Verdict
+from fairlead.dns.wire import Query
+
+log = logging.getLogger(__name__)
+
+PORT = 53
+POOL = 8  # sockets of one upstream at a time
+RENEWAL = PATIENCE + 1.0  # seconds until they are replaced; those before are kept as long for late answers
+MOST_FLIGHTS, MOST_OF_ONE = 8192, 1024  # questions under way: of all sandboxes, of one
+AT_ONCE = 64
+
+Deliver = Callable[[bytes], None]
+
+
+@dataclass(slots=True)
+class Question:
+    """A query of a sandbox that is to be asked outside."""
+
+    query: Query
+    owner: Hashable  # the sandbox, for its share
+    by_tcp: bool
+    deliver: Deliver  # called at most once, with the answer
+
+
+@dataclass(slots=True, eq=False)
+class _Channel:
+    """A connected socket and the questions asked through it, by id."""
+
+    upstream: str
+    socket: socket.socket
+    asked: dict[bytes, Flight[Question]] = field(default_factory=dict)
+
+
+class Outside:
+    """Asks upstreams on behalf of sandboxes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, port: int = PORT):
+        self._loop = loop
+        self._port = port
+        self._forwarding: Forwarding[Question] = Forwarding()
+        self._shares: Counter[Hashable] = Counter()
+        self._flying = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._renewal: asyncio.TimerHandle | None = None
+        self._channels: dict[tuple[str, int], _Channel] = {}
+        self._before: list[_Channel] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._buffer = bytearray(wire.LONGEST)
+
+    def ask(self, question: Question, upstreams: tuple[str, ...]) -> None:
+        """Ask the upstreams until one helps; delivers SERVFAIL where none does."""
+        if self._flying >= MOST_FLIGHTS or self._shares[question.owner] >= MOST_OF_ONE:
+            question.deliver(wire.empty(question.query, wire.SERVFAIL))
+            return
+        self._flying += 1
+        self._shares[question.owner] += 1
+        flight, ask = self._forwarding.begin(question, upstreams, self._loop.time())
+        if self._timer is None:
+            self._set_timer()
+        self._ask_each(flight, ask)
+
+    def close(self) -> None:
+        """Let everything go; what is under way stays unanswered."""
+        for timer in (self._timer, self._renewal):
+            if timer is not None:
+                timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for channel in (*self._before, *self._channels.values()):
+            self._close(channel)
+
+    # -- the state machine's wishes ----------------------------------------------------------------
+
+    def _ask_each(self, flight: Flight[Question], upstreams: tuple[str, ...]) -> None:
+        for upstream in upstreams:
+            if flight.work.by_tcp:
+                task = self._loop.create_task(self._ask_by_tcp(flight, upstream))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            elif not self._send(flight, upstream):
+                self._failed(flight, upstream)
+
+    def _heard(self, flight: Flight[Question], upstream: str, answer: bytes) -> None:
+        verdict, ask = self._forwarding.heard(flight, upstream, wire.code_of(answer))
+        if verdict is Verdict.WAIT:
+            self._ask_each(flight, ask)
+        else:  # also when nobody helps: the last one's own words
+            self._land(flight, flight.work.query.message[:2] + answer[2:])
+
+    def _failed(self, flight: Flight[Question], upstream: str) -> None:
+        verdict, ask = self._forwarding.failed(flight, upstream, self._loop.time())
+        if verdict is Verdict.GIVE_UP:
+            self._land(flight, wire.empty(flight.work.query, wire.SERVFAIL))
+        else:
+            self._ask_each(flight, ask)
+
+    def _land(self, flight: Flight[Question], answer: bytes) -> None:
+        owner = flight.work.owner
+        self._flying -= 1
+        self._shares[owner] -= 1
+        if not self._shares[owner]:
+            del self._shares[owner]
+        flight.work.deliver(answer)
+
+    def _look_at_the_clock(self) -> None:
+        for due in self._forwarding.due(self._loop.time()):
+            if due.ask:
+                self._ask_each(due.flight, due.ask)
+            else:
+                self._land(due.flight, wire.empty(due.flight.work.query, wire.SERVFAIL))
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        due = self._forwarding.next_due()
+        self._timer = None if due is None else self._loop.call_at(due, self._look_at_the_clock)
+
+    # -- UDP -----------------------------------------------------------------------------------------
+
+    def _send(self, flight: Flight[Question], upstream: str) -> bool:
+        channel = self._channel(upstream)
+        if channel is None:
+            return False
+        chosen = random.randbytes(2)
+        while chosen in channel.asked:
+            chosen = random.randbytes(2)
+        channel.asked[chosen] = flight
+        message = chosen + flight.work.query.message[2:]
+        for _ in range(2):
+            try:
+                channel.socket.send(message)
+                return True
+            except BlockingIOError:
+                return True  # as if it had been lost on the way
+            except OSError:
+                continue  # perhaps the host told of an earlier refusal; this one has not been sent yet
+        del channel.asked[chosen]
+        return False
+
+    def _channel(self, upstream: str) -> _Channel | None:
+        place = (upstream, random.randrange(POOL))
+        channel = self._channels.get(place)
+        if channel is None:
+            made = _connected(upstream, self._port)
+            if made is None:
+                return None
+            channel = self._channels[place] = _Channel(upstream, made)
+            self._loop.add_reader(made.fileno(), self._read, channel)
+            if self._renewal is None:
+                self._renewal = self._loop.call_later(RENEWAL, self._renew)
+        return channel
+
+    def _read(self, channel: _Channel) -> None:
+        buffer, asked = self._buffer, channel.asked
+        for _ in range(AT_ONCE):
+            try:
+                size = channel.socket.recv_into(buffer)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._refused(channel)
+                return
+            answer = bytes(memoryview(buffer)[:size])
+            flight = asked.get(answer[:2])
+            if flight is None or not wire.answers(answer, flight.work.query):
+                continue  # forged, or too late
+            del asked[answer[:2]]
+            self._heard(flight, channel.upstream, answer)
+
+    def _refused(self, channel: _Channel) -> None:
+        """The upstream's host says that nobody listens there, without saying to which question."""
+        flights = list(channel.asked.values())
+        channel.asked.clear()
+        for flight in flights:
+            self._failed(flight, channel.upstream)
+
+    def _renew(self) -> None:
+        for channel in self._before:
+            self._close(channel)
+        self._before = list(self._channels.values())
+        self._channels.clear()
+        self._renewal = self._loop.call_later(RENEWAL, self._renew) if self._before else None
+
+    def _close(self, channel: _Channel) -> None:
+        self._loop.remove_reader(channel.socket.fileno())
+        channel.socket.close()
+
+    # -- TCP -----------------------------------------------------------------------------------------
+
+    async def _ask_by_tcp(self, flight: Flight[Question], upstream: str) -> None:
+        message = flight.work.query.message
+        chosen = random.randbytes(2)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answer = await self._exchange(upstream, chosen + message[2:])
+        except (OSError, asyncio.IncompleteReadError, TimeoutError):
+            answer = b""
+        if answer[:2] == chosen and wire.answers(answer, flight.work.query):
+            self._heard(flight, upstream, answer)
+        else:
+            self._failed(flight, upstream)
+
+    async def _exchange(self, upstream: str, message: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(upstream, self._port)
+        try:
+            writer.write(len(message).to_bytes(2, "big") + message)
+            size = int.from_bytes(await reader.readexactly(2), "big")
+            return await reader.readexactly(size)
+        finally:
+            writer.close()
+
+
+def _connected(upstream: str, port: int) -> socket.socket | None:
+    """A socket that talks to nobody but the upstream; None if there is no way to it."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            upstream, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )[0]
+        made = socket.socket(family, kind, protocol)
+    except OSError as error:
+        log.warning("cannot ask name server %s: %s", upstream, error)
+        return None
+    try:
+        made.setblocking(False)
+        made.connect(place)
+    except OSError:
+        made.close()
+        return None
+    return made
