@@ -68,6 +68,8 @@ def _private_files(state: Path, hostname: str) -> None:
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     for directory in ("/run/netns", "/run/lock"):
         Path(directory).mkdir()
+    # Ready for named namespaces, as a machine is where `ip netns add` was used once.
+    _mount("--bind", "--make-shared", "/run/netns", "/run/netns")
     texts = {
         "/etc/hostname": f"{hostname}\n",
         "/etc/hosts": f"127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n::1\tlocalhost\n",
@@ -87,17 +89,17 @@ def _private_files(state: Path, hostname: str) -> None:
 
 
 def main(state: str, hostname: str) -> None:
-    """Set the host up and stay."""
+    """Set the host up and stay, as a process that needs next to no memory."""
     _private_system()
     _private_files(Path(state), hostname)
     socket.sethostname(hostname)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans of the host end up here: let them vanish
     print("ready", flush=True)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    while True:
-        signal.pause()
+    # Orphans of the host end up here: ignoring them lets them vanish, also after the exec.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    os.execvp("sleep", [f"virtual-host-{hostname}", "infinity"])
 
 
 if __name__ == "__main__":

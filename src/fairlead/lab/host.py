@@ -43,6 +43,7 @@ class Host:
         self.name, self.address, self.state = name, address, state
         self.group = f"{lab}/{name}"
         self.engine = Engine(self)
+        self._started: list[subprocess.Popen[bytes]] = []
 
     @property
     def socket(self) -> Path:
@@ -127,13 +128,15 @@ class Host:
         environment: Mapping[str, str] | None = None,
     ) -> "subprocess.Popen[bytes]":
         """Start a command that the caller lets run, in the host's control group."""
-        return process.spawn(
+        started = process.spawn(
             control_groups.joined(self.group, self.argv(command)),
             stdin=input,
             stdout=output,
             stderr=errors,
             environment=self.environment() | dict(environment or {}),
         )
+        self._started.append(started)
+        return started
 
     def start_engine(self, *flags: str, kind: str = "fairlead", command: str = "") -> None:
         """Start an engine and wait until it answers; `flags` are added to its command.
@@ -152,6 +155,11 @@ class Host:
         """Kill the engine's daemon alone, by SIGKILL; what it leaves behind stays."""
         self.engine.kill()
 
+    def reap(self) -> None:
+        """Wait for what this process started in the host, all of which has been killed."""
+        while self._started:
+            self._started.pop().wait()
+
     def boot(self) -> None:
         """Start the host's first process.  Failed when it does not come up."""
         self.state.mkdir(parents=True)
@@ -163,6 +171,7 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=(self.state / "first-process.log").open("wb"),
         )
+        self._started.append(holder)
         assert holder.stdout is not None
         with holder.stdout as answer:
             ready = answer.readline() == b"ready\n"

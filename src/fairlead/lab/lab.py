@@ -25,6 +25,7 @@ from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound
 STATE_ROOT = Path(os.environ.get("FAIRLEAD_LAB_STATE", "/var/lib/fairlead-lab"))
 OUTSIDE = "outside"
 MAXIMUM_HOSTS = 200
+PATIENCE = 0.5  # seconds that what ends by itself may take
 GONE = 20.0  # seconds that killed processes and their mounts may take to go
 
 
@@ -101,13 +102,21 @@ class Lab:
     def down(self) -> None:
         """End all its processes and remove what they leave.  Fine when there is nothing."""
         limit = time.monotonic() + GONE
-        while running := control_groups.processes(self.name):
+        # With its first process a host ends, and what waited around it outside ends by itself.
+        names = control_groups.children(self.name)
+        first = {Host(self.name, name, "", self.state / name).pid for name in names} - {0}
+        killed: set[int] = set()
+        while running := control_groups.processes(self.name) | set(filter(_lives, killed)):
             if time.monotonic() > limit:
                 raise Failed(f"cannot take the lab {self.name} down: processes {sorted(running)} do not end")
-            for pid in running:
+            patient = first and time.monotonic() < limit - GONE + PATIENCE
+            for pid in (first if patient else running) - killed:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            time.sleep(0.01)
+                killed.add(pid)
+            time.sleep(0.005)
+        for host in (*self.hosts, self.outside):
+            host.reap()
         self._insist(lambda: control_groups.remove(self.name), limit)
         self._insist(lambda: shutil.rmtree(self.state) if self.state.exists() else None, limit)
         with contextlib.suppress(OSError):  # other labs are in it
@@ -175,3 +184,11 @@ class Lab:
         with services.stdout as answer:
             if answer.readline() != b"ready\n":
                 raise Failed(f"cannot start the outside's services: see {self.outside.state}/services.log")
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is more than an entry that its parent has not read yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
