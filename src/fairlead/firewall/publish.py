@@ -38,12 +38,13 @@ def publish_rules(
     return state
 
 
-def publish_elements(network: Network, endpoint: Endpoint) -> Rules:
+def publish_elements(network: Network, endpoint: Endpoint, forwarding: bool = True) -> Rules:
     """The elements of our own maps: ways to the published IPv4 ports that Docker leaves to its proxy.
 
     From the host's own processes by 127.0.0.0/8, and from the containers of the same network by an
-    address of the host.  The latter only where containers may talk to each other: elsewhere the
-    rule against it would drop the redirected packets.
+    address of the host.  The latter only where containers may talk to each other (elsewhere the
+    rule against it would drop the redirected packets) and where the engine sees to `forwarding`
+    (a host that does not forward leads no packet back to the bridge it came from).
     """
     link = bridge_link(network)
     state: Rules = {}
@@ -52,7 +53,7 @@ def publish_elements(network: Network, endpoint: Endpoint) -> Rules:
             continue
         if port.host_address.is_unspecified or port.host_address.is_loopback:
             state |= nft_text.redirection("lo", port, inside)
-        if network.icc and not port.host_address.is_loopback:
+        if forwarding and network.icc and not port.host_address.is_loopback:
             state |= nft_text.redirection(link, port, inside)
     return state
 

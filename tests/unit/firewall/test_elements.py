@@ -19,7 +19,7 @@ def network(internal: bool = False, **options: str) -> Network:
     )  # fmt: skip
 
 
-def elements(ports: Sequence[str], where: Network) -> dict[str, dict[str, object]]:
+def elements(ports: Sequence[str], where: Network, forwarding: bool = True) -> dict[str, dict[str, object]]:
     """Elements by shelf for ports given as "tcp 0.0.0.0 88 80 COUNT?"."""
     spelt = []
     for text in ports:
@@ -30,7 +30,7 @@ def elements(ports: Sequence[str], where: Network) -> dict[str, dict[str, object
         ipv4=IPv4Interface("10.1.0.2/24"), ipv6=IPv6Interface("fd00::2/64"), ports=tuple(spelt),
     )  # fmt: skip
     found: dict[str, dict[str, object]] = {}
-    for key, content in publish.publish_elements(where, place).items():
+    for key, content in publish.publish_elements(where, place, forwarding).items():
         assert isinstance(key, NftKey)
         found.setdefault(key.name, {})[key.element] = content
     return found
@@ -77,6 +77,12 @@ def test_neighbours_that_may_not_talk_get_no_way_to_each_other() -> None:
         "ports": {'"lo" . tcp . 88': "10.1.0.2 . 80"}
     }
     assert not [key for key in policy.network_rules(strict) if isinstance(key, NftKey)]
+
+
+def test_a_host_that_does_not_forward_gives_neighbours_no_way() -> None:
+    assert elements(["tcp 0.0.0.0 88 80"], network(), forwarding=False) == {
+        "ports": {'"lo" . tcp . 88': "10.1.0.2 . 80"}
+    }
 
 
 @pytest.mark.parametrize("port", ["tcp :: 88 80", "tcp ::1 88 80", "dccp 0.0.0.0 88 80"])
