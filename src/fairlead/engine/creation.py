@@ -95,7 +95,7 @@ class Creation:
         mode = host_config.network_mode
         if mode.startswith("container:"):
             return ()
-        first = self._context.settings.default_network if mode == "default" else mode
+        first = "bridge" if mode == "default" else mode
         wanted = {self._known(each.network): each for each in request.attachments}
         wanted = {name: replace(each, network=name) for name, each in wanted.items()}
         own = wanted.pop(self._known(first), None) or wanted.pop(mode, None) or Attachment(first)

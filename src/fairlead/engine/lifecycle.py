@@ -20,7 +20,9 @@ from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes, Stay, port_failure
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container, ContainerState
+from fairlead.model.endpoint import Attachment
 from fairlead.model.errors import Conflict, FairleadError, NotFound, NotModified, PortTaken
+from fairlead.model.network import Network
 from fairlead.model.views import WaitResult
 
 log = logging.getLogger(__name__)
@@ -105,15 +107,19 @@ class Lifecycle:
         left_over = self._sandboxes.of(container.id)
         if left_over is not None:
             await self._sandboxes.leave(left_over, container.name)
+        without_bridge = context.settings.bridge == "none"
         attached = [
-            (attachment, self._networks.find(attachment.network)) for attachment in container.attachments
+            (attachment, self._networks.find(attachment.network))
+            for attachment in container.attachments
+            # With --bridge=none whoever names no network has none.
+            if not (without_bridge and attachment.network == "bridge")
         ]
         require_possible(attached)
         stay = await self._sandboxes.allocate(container, attached)
         known = replace(
             container,
             sandbox_id=stay.sandbox.id,
-            attachments=tuple(replace(each, network_id=network.id) for each, network in attached),
+            attachments=_with_ids(container.attachments, attached),
         )
         try:
             stay = self._sandboxes.with_ports(container, stay)
@@ -296,3 +302,11 @@ class Lifecycle:
         for point in container.mounts:
             if point.type == "volume" and point.copy and point.writable:
                 await self._context.machine.fill_volume(point.source, root, point.destination)
+
+
+def _with_ids(
+    attachments: tuple[Attachment, ...], attached: list[tuple[Attachment, Network]]
+) -> tuple[Attachment, ...]:
+    """The attachments, those that were found with the ids of their networks."""
+    found = {attachment.network: network.id for attachment, network in attached}
+    return tuple(replace(each, network_id=found.get(each.network, "")) for each in attachments)

@@ -46,8 +46,3 @@ class Settings:
     registry_mirrors: tuple[str, ...] = ()
     shutdown_timeout: int = 15  # seconds
     debug: bool = False
-
-    @property
-    def default_network(self) -> str:
-        """The network of containers that name none."""
-        return "none" if self.bridge == "none" else "bridge"

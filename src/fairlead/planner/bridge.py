@@ -37,9 +37,9 @@ def bridge_address(pool: Pool) -> Interface | None:
     return IPv6Interface(f"{address}/{pool.subnet.prefixlen}")
 
 
-def mtu(network: Network, settings: Settings) -> int:
-    """The MTU of a network's links: the network's own, else the daemon's, else 1500."""
-    return network.mtu or settings.mtu or DEFAULT_MTU
+def mtu(network: Network) -> int:
+    """The MTU of a network's links: its own, else 1500.  --mtu is docker0's alone, as with Docker."""
+    return network.mtu or DEFAULT_MTU
 
 
 def bridge_state(network: Network, settings: Settings) -> dict[Key, Value | None]:

@@ -38,10 +38,11 @@ def sandbox_state(sandbox: Sandbox, places: Sequence[tuple[Network, Endpoint]]) 
     `places` are its endpoints with their networks, in the order of attachment.
     """
     name = sandbox.name
-    ipv6 = any(endpoint.ipv6 is not None for _, endpoint in places)
+    linked = [endpoint for _, endpoint in places if endpoint.interface]
+    ipv6 = not linked or any(endpoint.ipv6 is not None for endpoint in linked)
     state: dict[Key, Value | None] = {
         NamespaceKey(name): sandbox.id[:12],
-        # Without an IPv6 network nothing in the sandbox speaks IPv6, not even link-local.
+        # With links on IPv4 networks alone nothing in the sandbox speaks IPv6, not even link-local.
         SysctlKey(name, ("net", "ipv6", "conf", "all", "disable_ipv6")): "0" if ipv6 else "1",
         SysctlKey(name, ("net", "ipv6", "conf", "default", "disable_ipv6")): "0" if ipv6 else "1",
         LinkSettingKey(name, "lo", LinkSetting.UP): "on",
@@ -68,7 +69,7 @@ def endpoint_state(
 
     `label` is the container's name, for messages about who holds a port.
     """
-    outer, inner, size = endpoint.host_interface, endpoint.interface, str(mtu(network, settings))
+    outer, inner, size = endpoint.host_interface, endpoint.interface, str(mtu(network))
     state: dict[Key, Value | None] = {
         LinkKey("", outer): Veth(sandbox.name, inner, endpoint.mac),
         LinkSettingKey("", outer, LinkSetting.MTU): size,
