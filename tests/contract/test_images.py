@@ -87,7 +87,7 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
         async def body() -> None:
             images = ContainerStorage(tmp_path / "data", tmp_path / "exec")
             await case(World(images, lambda: registry(tmp_path / "registry")))
-            assert list((tmp_path / "data/tmp").iterdir()) == []
+            assert list((tmp_path / "data/scratch").iterdir()) == []
             mounts = Path("/proc/self/mountinfo").read_text()
             assert str(tmp_path) not in mounts, "a mount is left over"
 
@@ -454,7 +454,9 @@ def test_an_image_comes_back_from_a_registry(play: Play) -> None:
                 (),
                 (),
             )
+            world.told.clear()
             assert (await images.pull(exact, NOBODY, world.tell)).digests == (exact,)
+            assert world.told[0] == {"status": "Pulling from team/large", "id": exact}
 
     play(case)
 

@@ -94,7 +94,7 @@ class FakeImages:
         if stored is None:
             reason = "manifest unknown: manifest unknown"
             raise NotFound(f"manifest for {wanted.familiar} not found: {reason}")
-        await progress({"status": f"Pulling from {wanted.path}", "id": wanted.digest or wanted.tag})
+        await progress({"status": f"Pulling from {wanted.path}", "id": wanted.tag or wanted.familiar})
         fresh = self._names.get(str(wanted)) != stored.id
         digest = self._registry.digest(stored)
         self._keep(stored, (wanted, wanted.with_digest(digest)))

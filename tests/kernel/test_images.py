@@ -73,7 +73,7 @@ class Store:
 
     def nothing_left(self) -> None:
         """No scratch, no mount."""
-        assert list((self.data / "tmp").iterdir()) == []
+        assert list((self.data / "scratch").iterdir()) == []
         assert str(self.data / "roots") not in Path("/proc/self/mountinfo").read_text()
 
 
@@ -308,8 +308,8 @@ def test_a_pull_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
 def test_what_a_killed_engine_left_is_cleared(tmp_path: Path) -> None:
     async def body() -> None:
         store = Store(tmp_path)
-        (store.data / "tmp/unfinished").mkdir()
-        (store.data / "tmp/unfinished/received").write_text("half an upload")
+        (store.data / "scratch/unfinished").mkdir()
+        (store.data / "scratch/unfinished/received").write_text("half an upload")
         store.open()
         store.nothing_left()
 
@@ -554,5 +554,41 @@ def test_a_root_that_lost_its_image_says_so(tmp_path: Path) -> None:
         with pytest.raises(NotFound, match="missing from the storage"):
             await store.images.prepare(CONTAINER, image)
         assert [each.name for each in (store.data / "roots").iterdir()] == ["base"]
+
+    in_fresh_host(body)
+
+
+def test_paths_of_a_running_container_are_seen_with_its_mounts(tmp_path: Path) -> None:
+    async def body() -> None:
+        script = "mount -t tmpfs none /mnt && echo inside >/mnt/file && echo ready && exec sleep 60"
+        process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        try:
+            root, archives = f"/proc/{process.pid}/root", PathArchives()
+            status, pieces = await archives.get(root, "/mnt/file")
+            content = b"".join([piece async for piece in pieces])
+            assert (status.name, status.size, b"inside\n" in content) == ("file", 7, True)
+            await archives.put(root, "/mnt", upload(Layer().file("new", b"put").tar()), False, False)
+            assert Path(f"{root}/mnt/new").read_bytes() == b"put"
+            assert not Path("/mnt/new").exists()
+        finally:
+            process.kill()
+            process.wait()
+
+    in_fresh_host(body)
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    async def body() -> None:
+        tmp_path.mkdir(exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(tmp_path)], check=True)
+        store = Store(tmp_path)
+        large = archive("large", [Layer().file("/large", os.urandom(2 << 20))], {})
+        with pytest.raises(Failed, match="cannot keep the upload: No space left on device"):
+            await store.images.load(upload(large), store.told)
+        assert await store.images.list() == []
+        store.nothing_left()
 
     in_fresh_host(body)

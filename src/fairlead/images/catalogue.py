@@ -138,8 +138,9 @@ class CatalogueReader:
         layers = {layer.id: layer for layer in map(_layer, _entries(self._layers))}
         images = {image.id: image for image in map(self._image, entries) if image is not None}
         self._known = {identity: self._known[identity] for identity in images}
-        names = {str(tag): image for image in images.values() for tag in image.tags}
-        return Catalogue(images, layers, names)
+        whole = {identity: image for identity, image in images.items() if _complete(image, layers)}
+        names = {str(tag): image for image in whole.values() for tag in image.tags}
+        return Catalogue(whole, layers, names)
 
     def _image(self, entry: Mapping[str, object]) -> StoredImage | None:
         identity, top = str(entry.get("id")), str(entry.get("layer") or "")
@@ -147,7 +148,7 @@ class CatalogueReader:
             if identity not in self._known:
                 self._known[identity] = self._inspect(identity)
             document, from_archive = self._known[identity]
-        except (OSError, ValueError, FairleadError):
+        except (OSError, ValueError, KeyError, TypeError, FairleadError):
             return None  # a list of manifests, an unfinished image, or not an image at all
         names = sorted(_references(entry.get("names")), key=str)
         digests = entry.get("big-data-digests")
@@ -173,6 +174,13 @@ class CatalogueReader:
         plain = _PLAIN_KEY.fullmatch(key)
         name = key if plain else "=" + base64.b64encode(key.encode()).decode()
         return (self._images.parent / identity / name).read_bytes()
+
+
+def _complete(image: StoredImage, layers: Mapping[str, Layer]) -> bool:
+    top = image.top_layer
+    while top and (layer := layers.get(top)):
+        top = layer.parent
+    return not top
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

@@ -48,7 +48,10 @@ class Mounter:
         def act() -> None:
             if os.path.ismount(target):
                 return
-            os.chdir(self._base)
+            try:
+                os.chdir(self._base)
+            except OSError as error:
+                raise Failed(f"cannot mount {target}: {self._base}: {error.strerror}") from error
             if _libc.mount(b"overlay", os.fsencode(target), b"overlay", 0, options):
                 reason = os.strerror(ctypes.get_errno())
                 raise Failed(f"cannot mount the root filesystem at {target}: {reason}")

@@ -36,7 +36,7 @@ class Registry:
         """
         async with self._session(reference, credentials, "src-") as (scratch, options):
             await progress(
-                {"status": f"Pulling from {reference.path}", "id": reference.digest or reference.tag}
+                {"status": f"Pulling from {reference.path}", "id": reference.tag or reference.familiar}
             )
             inspect = [option.replace("--src-", "--") for option in options]
             finished = await self._tools.inspect(

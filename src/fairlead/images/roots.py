@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fairlead.images.catalogue import Layer
 from fairlead.images.mounting import Mounter
+from fairlead.images.spool import writing
 from fairlead.model.errors import Failed, NotFound
 from fairlead.model.image import RootFilesystem
 
@@ -45,7 +46,9 @@ class Roots:
             if not (home / "lower").exists():
                 layers = [layer.id for layer in chain]
                 await self._base(layers)
-                _make_home(home, layers)
+                await self._delete(home)  # an unfinished one
+                with writing(f"cannot make the root filesystem of {container_id[:12]}"):
+                    _make_home(home, layers)
             return await self._mounted(home)
 
     async def root(self, container_id: str) -> RootFilesystem:
@@ -64,10 +67,7 @@ class Roots:
     async def discard(self, container_id: str) -> None:
         """Unmount the root and delete it with its changes.  Fine when there is none."""
         async with self._lock(container_id):
-            home = self._home(container_id)
-            if home.exists():
-                await self._mounter.unmount(home / "merged")
-                await asyncio.to_thread(_delete, home)
+            await self._delete(self._home(container_id))
         self._making.pop(container_id, None)
 
     async def forget_bases(self, layers: Sequence[str]) -> None:
@@ -75,6 +75,12 @@ class Roots:
         for layer in layers:
             async with self._lock(layer):
                 await asyncio.to_thread(_delete, self._bases / layer)
+
+    async def _delete(self, home: Path) -> None:
+        if home.exists():
+            await self._mounter.unmount(home / "merged")
+            with writing(f"cannot delete the root filesystem at {home}"):
+                await asyncio.to_thread(_delete_home, home)
 
     def _home(self, container_id: str) -> Path:
         if not container_id or "/" in container_id or container_id in (".", "..", self._bases.name):
@@ -121,12 +127,14 @@ class Roots:
             merged = making / "merged"
             await self._mounter.unmount(merged)
             _delete(making)
-            for name in ("diff", "work", "merged"):
-                (making / name).mkdir(parents=True)
+            with writing("cannot make the mount points over an image"):
+                for name in ("diff", "work", "merged"):
+                    (making / name).mkdir(parents=True)
             try:
                 lower = [self._shortened(layer) for layer in layers]
                 await self._mounter.mount(lower, making / "diff", making / "work", merged)
-                await asyncio.to_thread(_make_mount_points, merged)
+                with writing("cannot make the mount points over an image"):
+                    await asyncio.to_thread(_make_mount_points, merged)
             finally:
                 await self._mounter.unmount(merged)
             making.rename(home)
@@ -178,6 +186,12 @@ def _clear(path: Path) -> None:
     """Take away whatever is at the path, unless it is a directory."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
+
+
+def _delete_home(home: Path) -> None:
+    """Delete a container's root; what is left of it when that is cut short counts as none."""
+    (home / "lower").unlink(missing_ok=True)
+    _delete(home)
 
 
 def _delete(path: Path) -> None:

@@ -5,17 +5,18 @@ Everything lies in the caller's scratch directory, which goes whatever happens.
 
 import asyncio
 import bz2
+import contextlib
 import gzip
 import hashlib
 import lzma
 import shutil
 import tarfile
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fairlead.model.errors import InvalidParameter
+from fairlead.model.errors import Failed, InvalidParameter
 
 _BLOCK = 1 << 20  # bytes moved at a time
 _OPENERS: Mapping[bytes, Callable[..., Any]] = {
@@ -31,6 +32,15 @@ def broken(reason: str = "unexpected EOF") -> InvalidParameter:
     return InvalidParameter(f"Error processing tar file(exit status 1): {reason}")
 
 
+@contextlib.contextmanager
+def writing(complaint: str) -> Iterator[None]:
+    """Turns what the host's file system says (it is full, for one) into Failed: COMPLAINT: reason."""
+    try:
+        yield
+    except OSError as error:
+        raise Failed(f"{complaint}: {error.strerror}") from error
+
+
 async def spool(upload: AsyncIterator[bytes], scratch: Path) -> Path:
     """Write an upload to disk and decompress it; the path of the tar.
 
@@ -39,12 +49,17 @@ async def spool(upload: AsyncIterator[bytes], scratch: Path) -> Path:
     received = scratch / "received"
     with open(received, "wb") as file:
         waiting = bytearray()
+
+        async def write() -> None:
+            with writing("cannot keep the upload"):
+                await asyncio.to_thread(file.write, bytes(waiting))
+            waiting.clear()
+
         async for piece in upload:
             waiting += piece
             if len(waiting) >= _BLOCK:
-                await asyncio.to_thread(file.write, bytes(waiting))
-                waiting.clear()
-        await asyncio.to_thread(file.write, bytes(waiting))
+                await write()
+        await write()
     return await asyncio.to_thread(_decompressed, received)
 
 
@@ -60,6 +75,8 @@ def _decompressed(path: Path) -> Path:
             shutil.copyfileobj(source, target, _BLOCK)
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise broken() from error
+    except OSError as error:
+        raise Failed(f"cannot decompress the upload: {error.strerror}") from error
     path.unlink()
     return plain
 

@@ -25,7 +25,7 @@ from fairlead.images.registries import Registries
 from fairlead.images.registry import Registry
 from fairlead.images.roots import Roots
 from fairlead.images.sizes import LayerSizes, content_size
-from fairlead.images.spool import broken, check_tar, digest_of, spool
+from fairlead.images.spool import broken, check_tar, digest_of, spool, writing
 from fairlead.images.tools import LineWatcher, Tools, complaint
 from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound
 from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig, RootFilesystem
@@ -209,7 +209,8 @@ class ContainerStorage:
         sizes = [layer.diff_size for layer in chain]
         async with self._tools.scratch() as scratch:
             unnamed = scratch / "layer"
-            digest = await asyncio.to_thread(layers.write_layer, root.upper, unnamed)
+            with writing("cannot keep the changes of the container"):
+                digest = await asyncio.to_thread(layers.write_layer, root.upper, unnamed)
             unnamed.rename(scratch / digest.removeprefix("sha256:"))
             document = _new_document(config, (*below.document.layers, digest), author, comment)
             event = Event(document.created, " ".join(config.cmd or ()), author, comment)

@@ -36,7 +36,7 @@ class Tools:
     def __init__(self, data_root: Path, exec_root: Path, registries: str):
         """`registries` is the text of a registries.conf."""
         self.graph_root = data_root / "storage"
-        self._temporary = data_root / "tmp"
+        self._temporary = data_root / "scratch"
         self._storage_conf = exec_root / "storage.conf"
         self._registries_conf = exec_root / "registries.conf"
         run_root = exec_root / "storage"
