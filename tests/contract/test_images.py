@@ -18,11 +18,11 @@ from fairlead.boundary import Images
 from fairlead.images.packing import chain_ids
 from fairlead.images.storage import ContainerStorage
 from fairlead.lab.images import Layer, archive
-from fairlead.model.errors import FairleadError, InvalidParameter, NotFound
+from fairlead.model.errors import FairleadError, InvalidParameter, NotFound, Unauthorized
 from fairlead.model.image import Credentials, ImageConfig
 from tests.fakes.images import FakeImages, FakeRegistry
 from tests.kernel.fresh_host import in_fresh_host
-from tests.kernel.image_registry import registry
+from tests.kernel.image_registry import PASSWORD, USER, registry
 
 PROGRAMS = ("skopeo", "containers-storage", "docker-registry")
 CONTAINER, OTHER = "c" * 64, "d" * 64
@@ -39,7 +39,7 @@ BASE_SIZE = len(b"#!/bin/true\n") + len(b"base\n") + len("tool")
 class World:
     """A store to be tried; `told` are the messages of its work."""
 
-    def __init__(self, images: Images, open_registry: Callable[[], AbstractAsyncContextManager[str]]):
+    def __init__(self, images: Images, open_registry: Callable[[bool], AbstractAsyncContextManager[str]]):
         self.images = images
         self.registry = open_registry
         self.told: list[Mapping[str, object]] = []
@@ -78,7 +78,7 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
 
     def with_fake(case: Case) -> None:
         @asynccontextmanager
-        async def reached() -> AsyncIterator[str]:
+        async def reached(locked: bool) -> AsyncIterator[str]:
             yield "127.0.0.1:5000"
 
         asyncio.run(case(World(FakeImages(tmp_path, FakeRegistry()), reached)))
@@ -86,7 +86,7 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
     def with_storage(case: Case) -> None:
         async def body() -> None:
             images = ContainerStorage(tmp_path / "data", tmp_path / "exec")
-            await case(World(images, lambda: registry(tmp_path / "registry")))
+            await case(World(images, lambda locked: registry(tmp_path / "registry", locked=locked)))
             assert list((tmp_path / "data/scratch").iterdir()) == []
             mounts = Path("/proc/self/mountinfo").read_text()
             assert str(tmp_path) not in mounts, "a mount is left over"
@@ -428,7 +428,7 @@ def test_an_image_comes_back_from_a_registry(play: Play) -> None:
         images = world.images
         await world.load(LARGE)
         image = await images.resolve("large:v1")
-        async with world.registry() as domain:
+        async with world.registry(False) as domain:
             name = f"{domain}/team/large:v1"
             await images.tag(image, name)
             await images.push(name, NOBODY, world.tell)
@@ -464,7 +464,7 @@ def test_an_image_comes_back_from_a_registry(play: Play) -> None:
 def test_what_a_registry_does_not_have_is_told_in_dockers_words(play: Play) -> None:
     async def case(world: World) -> None:
         images = world.images
-        async with world.registry() as domain:
+        async with world.registry(False) as domain:
             for name in (f"{domain}/absent:v1", f"{domain}/team/absent"):
                 shown = name if ":v1" in name else f"{name}:latest"
                 message = f"manifest for {shown} not found: manifest unknown: manifest unknown"
@@ -477,12 +477,23 @@ def test_what_a_registry_does_not_have_is_told_in_dockers_words(play: Play) -> N
     play(case)
 
 
+def test_credentials_are_taken_or_refused(play: Play) -> None:
+    async def case(world: World) -> None:
+        async with world.registry(True) as domain:
+            await world.images.authenticate(Credentials(USER, PASSWORD, server=domain))
+            message = f"login attempt to http://{domain}/v2/ failed with status: 401 Unauthorized"
+            wrong = Credentials(USER, "guessed", server=domain)
+            await refused(world.images.authenticate(wrong), Unauthorized, message)
+
+    play(case)
+
+
 def test_a_repository_is_pushed_with_all_its_tags(play: Play) -> None:
     async def case(world: World) -> None:
         images = world.images
         await world.load(SMALL)
         image = await images.resolve("small")
-        async with world.registry() as domain:
+        async with world.registry(False) as domain:
             for tag in ("a", "b"):
                 await images.tag(image, f"{domain}/many:{tag}")
             await images.push(f"{domain}/many", NOBODY, world.tell)

@@ -20,7 +20,7 @@ from fairlead.dockerapi.image import created_seconds
 from fairlead.dockerapi.reference import Reference, image_id, parse_reference
 from fairlead.images.document import Document, Event, parse_document, render_document
 from fairlead.images.packing import chain_ids
-from fairlead.model.errors import InvalidParameter, NotFound
+from fairlead.model.errors import InvalidParameter, NotFound, Unauthorized
 from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig, RootFilesystem
 
 _CREATED = "2024-05-06T07:08:09Z"
@@ -48,6 +48,8 @@ class FakeRegistry:
     """What has been pushed, by full name with tag or digest."""
 
     manifests: dict[str, Stored] = field(default_factory=dict)
+    user: str = "anna"
+    password: str = "secret"
 
     def digest(self, stored: Stored) -> str:
         """The digest of an image's manifest."""
@@ -119,6 +121,11 @@ class FakeImages:
             size = len(stored.text)
             await progress({"status": f"{tag.tag}: digest: {digest} size: {size}"})
             await progress({"progressDetail": {}, "aux": {"Tag": tag.tag, "Digest": digest, "Size": size}})
+
+    async def authenticate(self, credentials: Credentials) -> None:
+        if (credentials.username, credentials.password) != (self._registry.user, self._registry.password):
+            place = f"http://{credentials.server}/v2/"
+            raise Unauthorized(f"login attempt to {place} failed with status: 401 Unauthorized")
 
     async def load(self, archive: AsyncIterator[bytes], progress: Progress) -> None:
         for stored, names in _read_archive(_plain(b"".join([piece async for piece in archive]))):

@@ -83,6 +83,12 @@ def write_credentials(path: Path, domain: str, credentials: Credentials) -> None
     path.write_text(json.dumps({"auths": {domain: entry} if entry else {}}))
 
 
+def registry_domain(server: str) -> str:
+    """The domain in what clients send as a registry's address: a domain or a URL, "" for Docker Hub."""
+    domain = server.rpartition("://")[2].partition("/")[0]
+    return DEFAULT_DOMAIN if domain in ("", "index.docker.io") else domain
+
+
 def _host(domain: str) -> str:
     if domain.startswith("["):
         return domain[1:].partition("]")[0]

@@ -8,14 +8,15 @@ from pathlib import Path
 from fairlead.boundary import Progress
 from fairlead.dockerapi.reference import Reference
 from fairlead.images.progress import Blobs, step
-from fairlead.images.registries import Registries, write_credentials
+from fairlead.images.registries import Registries, registry_domain, write_credentials
 from fairlead.images.tools import Tools, complaint
-from fairlead.model.errors import Failed, FairleadError, NotFound
+from fairlead.model.errors import Failed, FairleadError, NotFound, Unauthorized
 from fairlead.model.image import Credentials
 
 _DENIED = "requested access to the resource is denied"
 _MANIFEST_UNKNOWN = "manifest unknown: "
 _NAME_UNKNOWN = "name unknown: "
+_REFUSED = "invalid username/password"
 _UNAUTHORIZED = "unauthorized: authentication required"
 
 
@@ -39,8 +40,8 @@ class Registry:
                 {"status": f"Pulling from {reference.path}", "id": reference.tag or reference.familiar}
             )
             inspect = [option.replace("--src-", "--") for option in options]
-            finished = await self._tools.inspect(
-                scratch, *inspect, "--no-tags", f"docker://{_remote(reference)}"
+            finished = await self._tools.skopeo(
+                scratch, "inspect", *inspect, "--no-tags", f"docker://{_remote(reference)}"
             )
             if finished.code:
                 raise await self._pull_error(complaint(finished), reference, credentials)
@@ -110,12 +111,35 @@ class Registry:
         await progress({"progressDetail": {}, "aux": told})
         return digest
 
+    async def authenticate(self, credentials: Credentials) -> None:
+        """Ask the registry that they name whether it takes them.
+
+        Unauthorized if it does not, Failed if it cannot be asked, both in Docker's words.
+        """
+        if not credentials.username:
+            raise Unauthorized("cannot log in: give a user name and a password")
+        domain = registry_domain(credentials.server)
+        insecure = await self._registries.insecure(domain)
+        options = [f"--username={credentials.username}", "--password-stdin"]
+        options += ["--tls-verify=false"] if insecure else []
+        async with self._tools.scratch() as scratch:
+            options.append(f"--authfile={scratch / 'auth.json'}")
+            secret = credentials.password.encode()
+            finished = await self._tools.skopeo(scratch, "login", *options, domain, input=secret)
+        if not finished.code:
+            return
+        text = complaint(finished)
+        if _REFUSED in text:
+            place = f"{'http' if insecure else 'https'}://{domain}/v2/"
+            raise Unauthorized(f"login attempt to {place} failed with status: 401 Unauthorized")
+        raise Failed(_cause(text))
+
     async def _manifest(
         self, scratch: Path, reference: Reference, options: Sequence[str]
     ) -> tuple[int, Sequence[str]]:
         """The size of a manifest in the registry, and the digests of its layers."""
         inspect = [option.replace("--dest-", "--") for option in options]
-        finished = await self._tools.inspect(scratch, *inspect, "--raw", f"docker://{reference}")
+        finished = await self._tools.skopeo(scratch, "inspect", *inspect, "--raw", f"docker://{reference}")
         if finished.code:
             raise Failed(f"cannot look at what was pushed: {complaint(finished)}")
         layers = json.loads(finished.stdout).get("layers") or ()
@@ -161,9 +185,13 @@ class Registry:
             return Failed(_UNAUTHORIZED)
         if _DENIED in text:
             return Failed(f"denied: {_DENIED}")
-        # The cause stands behind what skopeo was doing; Docker tells the cause alone.
-        cause = text.find('Get "')
-        return Failed(text[cause:] if cause >= 0 else text)
+        return Failed(_cause(text))
+
+
+def _cause(text: str) -> str:
+    """The cause alone, as Docker tells it; skopeo puts before it what it was doing."""
+    start = text.find('Get "')
+    return text[start:] if start >= 0 else text
 
 
 def _remote(reference: Reference) -> str:

@@ -126,6 +126,10 @@ class ContainerStorage:
             digest = await self._registry.push(tag, image.document.layers, credentials, progress)
             await self._name(image.id, tag.with_digest(digest))
 
+    async def authenticate(self, credentials: Credentials) -> None:
+        """Ask the registry whether it takes them; Unauthorized if not."""
+        await self._registry.authenticate(credentials)
+
     async def load(self, archive: AsyncIterator[bytes], progress: Progress) -> None:
         """Take in every image of an archive.  InvalidParameter if it is unusable."""
         async with self._tools.scratch() as scratch:

@@ -64,10 +64,11 @@ class Tools:
             raise Failed(f"cannot change the image storage: {complaint(finished)}")
         return finished
 
-    async def inspect(self, scratch: Path, *arguments: str) -> process.Finished:
-        """Run `skopeo inspect`; the caller looks at the exit code."""
-        argv = self._skopeo("inspect", *arguments)
-        return await process.run(argv, environment=self.environment(scratch), deadline=_LONG)
+    async def skopeo(self, scratch: Path, *arguments: str, input: bytes | None = None) -> process.Finished:
+        """Run skopeo; the caller looks at the exit code."""
+        argv = self._skopeo(*arguments)
+        environment = self.environment(scratch)
+        return await process.run(argv, input=input, environment=environment, deadline=_LONG)
 
     async def copy(
         self, scratch: Path, *arguments: str, watch: LineWatcher | None = None
@@ -76,11 +77,9 @@ class Tools:
 
         `scratch` takes what it keeps on the way; `watch` is called with each line of its progress.
         """
-        argv = self._skopeo("copy", *arguments)
-        environment = self.environment(scratch)
         if watch is None:
-            return await process.run(argv, environment=environment, deadline=_LONG)
-        return await _watched(argv, environment, watch)
+            return await self.skopeo(scratch, "copy", *arguments)
+        return await _watched(self._skopeo("copy", *arguments), self.environment(scratch), watch)
 
     def environment(self, scratch: Path | None = None) -> dict[str, str]:
         """The environment for a program that works on the store."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.images.registries import Registries, write_credentials
+from fairlead.images.registries import Registries, registry_domain, write_credentials
 from fairlead.model.image import Credentials
 
 
@@ -30,6 +30,20 @@ from fairlead.model.image import Credentials
 def test_insecure_registries(domain: str, insecure: bool) -> None:
     listed = ("10.1.0.0/16", "plain.test:5000", "whole.test", "http://url.test:80/")
     assert asyncio.run(Registries(listed).insecure(domain)) == insecure
+
+
+@pytest.mark.parametrize(
+    ("server", "domain"),
+    [
+        ("", "docker.io"),
+        ("https://index.docker.io/v1/", "docker.io"),
+        ("docker.io", "docker.io"),
+        ("r.test:5000", "r.test:5000"),
+        ("http://r.test:5000/v2/", "r.test:5000"),
+    ],
+)
+def test_addresses_of_registries(server: str, domain: str) -> None:
+    assert registry_domain(server) == domain
 
 
 def test_a_name_is_as_insecure_as_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
