@@ -94,6 +94,10 @@ class FakeLinks:
         """The value under each key."""
         return {key: self._value(key) for key in keys}
 
+    async def everything(self) -> State:
+        """Every namespace but the host's own and foreign ones."""
+        return {NamespaceKey(name): space.alias for name, space in self.namespaces.items() if name}
+
     async def perform(self, steps: Sequence[Step]) -> None:
         """Carry out the steps; StepFailed at the first that the rules refuse."""
         for done, step in enumerate(steps):

@@ -96,6 +96,9 @@ class FakeIptables:
     async def observe(self, keys: Collection[Key]) -> State:
         return {key: value(self.rulesets[self._family(key)], key) for key in keys}
 
+    async def everything(self) -> State:
+        return {}
+
     async def perform(self, steps: Sequence[Step]) -> None:
         before = {family: ruleset.copy() for family, ruleset in self.rulesets.items()}
         try:
@@ -122,6 +125,9 @@ class FakeNftables:
 
     async def observe(self, keys: Collection[Key]) -> State:
         return {key: self.elements.get(self._known(key)) for key in keys}
+
+    async def everything(self) -> State:
+        return dict(self.elements)
 
     async def perform(self, steps: Sequence[Step]) -> None:
         elements = dict(self.elements)

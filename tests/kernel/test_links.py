@@ -212,7 +212,7 @@ async def test_an_alias_is_a_symbolic_link_that_leads_to_the_namespace(links: Ke
     assert os.readlink(ALIASES / "alias1") == namespace_path("web1")
     with open(ALIASES / "alias1") as through_alias, open("/proc/self/ns/net") as home:
         assert not os.path.sameopenfile(through_alias.fileno(), home.fileno())
-    assert await links.owned() == {NamespaceKey("web1"): "alias1"}
+    assert await links.everything() == {NamespaceKey("web1"): "alias1"}
 
 
 @on_kernel
@@ -221,7 +221,7 @@ async def test_a_pin_whose_alias_is_gone_is_not_ours_any_more(links: KernelLinks
     (ALIASES / "alias1").unlink()
     assert await links.observe([NamespaceKey("web1")]) == {NamespaceKey("web1"): None}
     (ALIASES / "alias2").symlink_to("/run/netns/web1")
-    assert await links.owned() == {NamespaceKey("web1"): "alias2"}
+    assert await links.everything() == {NamespaceKey("web1"): "alias2"}
 
 
 @on_kernel
@@ -244,7 +244,7 @@ def test_what_an_interrupted_change_or_a_reboot_left_is_ours_to_mend(leftover: s
             (PINS / "web1").touch()
         key = NamespaceKey("web1")
         assert await links.observe([key]) == {key: ""}
-        assert await links.owned() == {key: "alias1"}
+        assert await links.everything() == {key: "alias1"}
         await links.perform([Step(key, "", "alias1" if wanted else None)])
         assert await links.observe([key]) == {key: "alias1" if wanted else None}
         if not wanted:
@@ -258,10 +258,10 @@ async def test_another_engine_neither_owns_nor_takes_the_pin(links: KernelLinks)
     await add(links, NamespaceKey("web1"), "alias1")
     other = KernelLinks("/run/other")
     key = NamespaceKey("web1")
-    assert await other.observe([key]) == {key: None} and await other.owned() == {}
+    assert await other.observe([key]) == {key: None} and await other.everything() == {}
     with pytest.raises(StepFailed, match="/run/netns/web1 belongs to somebody else"):
         await other.perform([Step(key, None, "alias1")])
-    assert await other.owned() == {}
+    assert await other.everything() == {}
     await other.perform([Step(key, "alias1", None)])
     other.close()
     assert await links.observe([key]) == {key: "alias1"}
@@ -346,7 +346,7 @@ async def test_many_callers_at_once(links: KernelLinks) -> None:
         everything |= sandbox(number)
     assert difference(everything, await links.observe(list(everything))) == ()
     await asyncio.gather(*(remove(links, sandbox(number)) for number in range(1, 9)))
-    assert await links.owned() == {}
+    assert await links.everything() == {}
     assert "veth" not in shell("ip -o link")
 
 

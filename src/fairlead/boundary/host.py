@@ -21,6 +21,10 @@ class Actuator(Protocol):
         """What is really there under exactly these keys: every key is in the answer, absent ones as None."""
         ...
 
+    async def everything(self) -> State:
+        """All of this engine's that is there, asked for or not, as far as it can be told from others'."""
+        ...
+
     async def perform(self, steps: Sequence[Step]) -> None:
         """Carry out the steps in their order, as one conversation or transaction where possible.
 

@@ -26,7 +26,6 @@ class Context:
     clock: Clock
     events: EventLog
     at: FaultPoint = lambda name: None
-    forwarding_switched_on: bool = False
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     @property

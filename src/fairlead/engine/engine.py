@@ -37,6 +37,7 @@ from fairlead.engine.viewing import Viewing
 from fairlead.engine.volumes import Volumes
 from fairlead.engine.waits import Waits
 from fairlead.model.config import Settings
+from fairlead.model.host import State
 from fairlead.model.records import HostRecord
 from fairlead.model.views import HostFacts
 from fairlead.planner.base import base_state
@@ -115,25 +116,26 @@ class Engine:
         """Read the records and bring the host into line with them: one ordinary convergence."""
         context = self._context
         await context.ledger.load()
-        host = await self._host_record()
-        state = base_state(context.settings, host.forwarding_switched_on)
+        await self._name_host()
+        state = base_state(context.settings, await context.machine.forwarding())
         await context.reconciler.converge(state)
         context.at("begin: base made")
         await self._networks.begin()
         context.at("begin: networks made")
         await self.volumes.begin()
         await self._supervision.begin()
+        await self._clear_surplus(state)
+        self._supervision.watch()
 
-    async def _host_record(self) -> HostRecord:
-        context = self._context
-        host = context.records.hosts.get("host")
-        if host is None:
-            host = HostRecord(engine_id=context.new_id())
-        if context.settings.ip_forward and not await context.machine.forwarding():
-            host = replace(host, forwarding_switched_on=True)
-        if context.records.hosts.get("host") != host:
-            await context.ledger.commit(put(host))
-        return host
+    async def _clear_surplus(self, base: State) -> None:
+        """Take away what is ours and no record explains: records may have been lost, the kernel has not."""
+        explained = {**base, **self._networks.state(), **self._supervision.state()}
+        await self._context.reconciler.converge(await self._context.reconciler.surplus(explained))
+
+    async def _name_host(self) -> None:
+        """Give the engine its identity when it has none yet."""
+        if "host" not in self._context.records.hosts:
+            await self._context.ledger.commit(put(HostRecord(engine_id=self._context.new_id())))
 
     async def finish(self) -> None:
         """The daemon ends: containers live on, or are stopped first where live-restore is off."""

@@ -13,7 +13,7 @@ from fairlead.ipam.pools import BUILT_IN, choose, relevant_routes
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.commands import CreateNetwork
 from fairlead.model.errors import Conflict, FairleadError, Forbidden, NotFound
-from fairlead.model.host import Key, Value
+from fairlead.model.host import Key, State, Value
 from fairlead.model.network import DEFAULT_GATEWAY, Network, Pool
 from fairlead.model.views import NetworkView, Removed
 from fairlead.planner.bridge import bridge_state
@@ -77,6 +77,13 @@ class Networks:
                 await self._restore(network)
             else:
                 await self._take_away(network)
+
+    def state(self) -> State:
+        """What the host should have for all networks."""
+        state: dict[Key, Value | None] = {}
+        for network in self._context.records.networks.values():
+            state.update(self._state(network))
+        return state
 
     async def _restore(self, network: Network) -> None:
         pools = tuple(replace(pool, gateway_requested=True) for pool in network.pools)

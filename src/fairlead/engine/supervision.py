@@ -16,6 +16,7 @@ from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container
 from fairlead.model.errors import FairleadError
+from fairlead.model.host import Key, State, Value
 from fairlead.model.views import WaitResult
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,10 @@ class Supervision:
     # -- the daemon's start and end --------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Bring containers into line with what is found: finish what was cut short, adopt what lives."""
+        """Bring containers into line with what is found: finish what was cut short, adopt what lives.
+
+        `watch` follows, when nothing is left to be taken away any more.
+        """
         alive = await self._context.runtime.alive()
         for container in list(self._context.records.containers.values()):
             try:
@@ -78,6 +82,9 @@ class Supervision:
         for container_id in alive:
             if container_id not in self._context.records.containers:
                 await self._context.runtime.delete(container_id)
+
+    def watch(self) -> None:
+        """Start what has to be started again, and act on every end from now on."""
         for container in list(self._context.records.containers.values()):
             idle = not container.state.running and container.state.ever_started
             if container.state.status == "restarting" or (idle and restarts(container, at_start=True)):
@@ -105,6 +112,15 @@ class Supervision:
             await self._context.images.release(container.id)
             if container.host_config.auto_remove and container.state.ever_started:
                 await self._removal.take_away(container.id, volumes=True)
+
+    def state(self) -> State:
+        """What the host should have for all containers."""
+        state: dict[Key, Value | None] = {}
+        for container in self._context.records.containers.values():
+            stay = self._sandboxes.of(container.id)
+            if stay is not None:
+                state.update(self._sandboxes.state(stay, container.name))
+        return state
 
     async def finish(self) -> None:
         """The daemon ends: no more restarts; what is under way comes to its end."""

@@ -5,7 +5,7 @@ for the kernel's locks, and only that thread ever enters another network namespa
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -67,10 +67,10 @@ class KernelLinks:
 
         await self._in_thread(change)
 
-    async def owned(self) -> Mapping[NamespaceKey, str]:
+    async def everything(self) -> State:
         """Every namespace of this engine with its alias, also half made ones: for leak audits."""
 
-        def look() -> Mapping[NamespaceKey, str]:
+        def look() -> State:
             return {NamespaceKey(name): alias for name, alias in self._namespaces.owned().items()}
 
         return await self._in_thread(look)

@@ -39,6 +39,14 @@ class Nftables:
         there = await asyncio.get_running_loop().run_in_executor(self._worker, self._look, wanted)
         return {key: there.get(key) for key in wanted}
 
+    async def everything(self) -> State:
+        """Every element of our table."""
+
+        def look() -> State:
+            return {**self._ask(WHOLE).elements}
+
+        return await asyncio.get_running_loop().run_in_executor(self._worker, look)
+
     async def perform(self, steps: Sequence[Step]) -> None:
         """Carry out all the steps in one transaction, or none: StepFailed with `done` 0."""
         for step in steps:

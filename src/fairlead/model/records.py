@@ -11,13 +11,11 @@ from fairlead.model.network import Network
 class HostRecord:
     """What the engine must remember about its host, under the one id "host".
 
-    `forwarding_switched_on`: ip_forward was 0 before the engine came, so FORWARD gets the policy
-    DROP.  `engine_id` is the daemon's identity in `docker info`.
+    `engine_id` is the daemon's identity in `docker info`.
     """
 
     id: str = "host"
     engine_id: str = ""
-    forwarding_switched_on: bool = False
 
 
 Record = Network | Endpoint | Sandbox | Container | Volume | HostRecord

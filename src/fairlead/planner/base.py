@@ -5,17 +5,17 @@ from fairlead.model.config import Settings
 from fairlead.model.host import Family, Key, PolicyKey, SysctlKey, Value
 
 
-def base_state(settings: Settings, forwarding_switched_on: bool) -> dict[Key, Value | None]:
+def base_state(settings: Settings, forwards_already: bool) -> dict[Key, Value | None]:
     """Forwarding and the first chains and rules.
 
-    FORWARD drops by default only where the engine itself had to switch forwarding on: a host
-    that was a router before goes on routing (Docker's rule).
+    FORWARD drops by default only where the engine itself has to switch forwarding on: a host
+    that was a router before goes on routing, and a policy that a user sets later stays (Docker's rule).
     """
     state: dict[Key, Value | None] = {}
     if settings.ip_forward:
         state[SysctlKey("", ("net", "ipv4", "ip_forward"))] = "1"
     if settings.iptables:
         state.update(policy.base(Family.IPV4, settings.userland_proxy))
-        if settings.ip_forward and forwarding_switched_on:
+        if settings.ip_forward and not forwards_already:
             state[PolicyKey(Family.IPV4, "filter", "FORWARD")] = "DROP"
     return state

@@ -115,5 +115,5 @@ def _published(
         state[key] = Target(inside.ip, port.container_port, endpoint.id, label)
     if settings.iptables and endpoint.ports:
         state.update(publish.publish_rules(network, endpoint, families(network), settings.userland_proxy))
-        state.update(publish.publish_elements(network, endpoint))
+        state.update(publish.publish_elements(network, endpoint, settings.ip_forward))
     return state

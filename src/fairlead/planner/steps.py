@@ -25,10 +25,12 @@ from fairlead.model.host import (
 )
 
 # What must be there before what.  Ports are bound before any rule leads to them, so that a port
-# which somebody else holds is noticed while nothing has been redirected yet.
+# which somebody else holds is noticed while nothing has been redirected yet.  FORWARD drops
+# before forwarding is switched on: a crash in between must not leave an open router.
 ORDER: tuple[type, ...] = (
     NamespaceKey,
     HeldPortKey,
+    PolicyKey,
     SysctlKey,
     LinkKey,
     LinkSettingKey,
@@ -36,7 +38,6 @@ ORDER: tuple[type, ...] = (
     RouteKey,
     ChainKey,
     RuleKey,
-    PolicyKey,
     NftKey,
     NameKey,
     PointerKey,

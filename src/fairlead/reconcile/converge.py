@@ -47,6 +47,13 @@ class Reconciler:
             observed.update(state)
         return observed
 
+    async def surplus(self, explained: State) -> State:
+        """What is there of ours and nothing explains, as a desired state in which it is absent."""
+        found: dict[Key, Value | None] = {}
+        for state in await asyncio.gather(*(actuator.everything() for actuator in self.actuators)):
+            found.update(state)
+        return {key: None for key in found if explained.get(key) is None}
+
     async def converge(self, desired: State) -> Outcome:
         """Make the host agree with `desired` for exactly its keys, and see that it does.
 
@@ -80,11 +87,17 @@ class Reconciler:
 
     async def _undo(self, done: list[Step]) -> None:
         """Perform the inverses, newest first; a failure there is logged and the rest still tried."""
-        for step in reversed(done):
-            try:
-                await self._actuator(step.key).perform([step.inverse()])
-            except FairleadError as error:
-                log.error("cannot undo %s: %s", step.key, error.message)
+        for actuator, batch in self._runs([step.inverse() for step in reversed(done)]):
+            while batch:
+                try:
+                    await actuator.perform(batch)
+                    break
+                except StepFailed as failure:
+                    log.error("cannot undo: %s", failure.message)
+                    batch = batch[failure.done + 1 :]
+                except FairleadError as error:
+                    log.error("cannot undo: %s", error.message)
+                    break
 
     def _actuator(self, key: Key) -> Actuator:
         for actuator in self.actuators:

@@ -19,7 +19,7 @@ from fairlead.model.records import HostRecord
 from fairlead.store.formats import decode, encode
 
 RECORDS = [
-    HostRecord(engine_id="x", forwarding_switched_on=True),
+    HostRecord(engine_id="x"),
     Network(
         "a" * 64,
         "blue",
