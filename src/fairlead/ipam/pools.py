@@ -18,7 +18,7 @@ BUILT_IN = (
 
 def overlaps(one: Subnet, other: Subnet) -> bool:
     """Whether two subnets share an address; never across IP versions."""
-    return one.version == other.version and one.overlaps(other)  # type: ignore[arg-type]
+    return one.version == other.version and one.overlaps(other)
 
 
 def relevant_routes(routes: Iterable[Subnet]) -> list[Subnet]:

@@ -43,7 +43,8 @@ class Nftables:
         """Every element of our table."""
 
         def look() -> State:
-            return {**self._ask(WHOLE).elements}
+            elements = self._ask(WHOLE).elements
+            return {key: elements[key] for key in elements}
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, look)
 

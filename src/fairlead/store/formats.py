@@ -33,7 +33,7 @@ def encode(record: Record) -> str:
 
 def decode(kind: type[Record], text: str) -> Record:
     """The record that `encode` wrote.  Raises ValueError, KeyError or TypeError when it is damaged."""
-    return typing.cast(Record, _decoder(kind)(json.loads(text)))
+    return typing.cast(Record, _decoder(typing.cast(Any, kind))(json.loads(text)))
 
 
 def _plain(value: object) -> object:
