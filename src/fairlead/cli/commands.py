@@ -91,7 +91,7 @@ class Command(click.Command):
         session = ctx.find_object(Session)
         assert session is not None
         for warning in ctx.params["values"].warnings:
-            session.complain(warning)
+            session.line(warning)
         return self.action(session, ctx.params["values"], ctx.params["words"]) or 0
 
     def get_help(self, ctx: click.Context) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 from fairlead.cli.commands import Arguments, command
 from fairlead.cli.flags import FORMAT_DOCUMENT, Flag, Values
 from fairlead.cli.kinds import STRING
-from fairlead.cli.output import show_documents
-from fairlead.cli.problems import Ending
+from fairlead.cli.output import Inspected
+from fairlead.cli.problems import Ending, Invalid
 from fairlead.cli.session import Session
 from fairlead.client.errors import ClientError, Refused
 
@@ -19,13 +19,13 @@ _WORDS = '"config", "container", "image", "network", "node", "plugin", "secret",
 
 
 def _inspect(session: Session, names: Sequence[str], look: Look, form: str) -> int:
-    found, problems = [], []
+    found, problems = Inspected(form), []
     for name in names:
         try:
-            found.append(look(name))
-        except ClientError as problem:
+            found.take(look(name))
+        except (ClientError, Invalid) as problem:
             problems.append(str(problem))
-    problems += show_documents(session, found, form)
+    found.write(session)
     for text in problems:
         session.complain(text)
     return 1 if problems else 0

@@ -20,28 +20,30 @@ def each(
     names: Sequence[str],
     act: Callable[[str], Any],
     *,
-    missing_is_fine: bool = False,
+    missing: str = "fails",
     at_once: bool = False,
     say: Callable[[str, Any], str | None] | None = None,
 ) -> int:
     """Do `act` with each name; the exit code, 1 when any failed.
 
+    What is not there `fails`, or is only `said`, or is `skipped`.
     `say` makes the line for a name of what `act` returned, else it is the name itself; None prints none.
     `at_once` works on up to fifty together, where each takes its time.
     """
-    problems = []
+    problems, failed = [], False
     for name, result in zip(names, _results(names, act, at_once), strict=True):
-        if isinstance(result, ClientError):
-            if missing_is_fine and isinstance(result, Refused) and result.not_found:
-                continue
-            problems.append(str(result))
+        if not isinstance(result, ClientError):
+            line = say(name, result) if say else name
+            if line is not None:
+                session.line(line)
             continue
-        line = say(name, result) if say else name
-        if line is not None:
-            session.line(line)
+        is_missing = isinstance(result, Refused) and result.not_found
+        if not (is_missing and missing == "skipped"):
+            problems.append(str(result))
+        failed = failed or not is_missing or missing == "fails"
     for problem in problems:
         session.complain(problem)
-    return 1 if problems else 0
+    return 1 if failed else 0
 
 
 def _results(names: Sequence[str], act: Callable[[str], Any], at_once: bool) -> Any:

@@ -123,7 +123,8 @@ def network_body(values: Values, name: str) -> dict[str, Any]:
 )
 def rm(session: Session, values: Values, words: list[str]) -> int:
     """Remove networks and print the name of each."""
-    return each(session, words, session.client.networks.remove, missing_is_fine=values.yes("force"))
+    missing = "skipped" if values.yes("force") else "fails"
+    return each(session, words, session.client.networks.remove, missing=missing)
 
 
 @command(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fairlead.cli.problems import Ending
+from fairlead.cli.problems import Ending, Invalid
 from fairlead.cli.session import Session
 
 _MINIMUM, _PADDING = 10, 3
@@ -23,30 +23,34 @@ class Listing:
     """What can be shown of one sort of thing.
 
     `kind` is what Docker's messages call a row; `methods` are fields that take a word, as `.Label "x"`;
-    `complaint` begins the message about a template that cannot be carried out.
+    `complaints` begin the messages about a template that cannot be parsed, or carried out.
     """
 
     kind: str
     columns: Mapping[str, Column]
     methods: Mapping[str, Callable[[Any, str], Any]] = field(default_factory=dict)
-    complaint: str = "template parsing error"
+    complaints: tuple[str, str] = ("template parsing error", "template parsing error")
 
 
-def tabulate(rows: Sequence[Sequence[str]]) -> str:
+def tabulate(rows: Sequence[Sequence[str]], minimum: int = _MINIMUM) -> str:
     """Align cells as Go's tabwriter does for Docker: a cell is 10 wide at least, 3 beyond the longest text.
 
     A column goes on as long as consecutive rows have a cell that another one follows; the last cell
     of a row is never padded.
     """
     padded = [list(row) for row in rows]
-    _align(padded, rows, 0, len(rows), 0)
+    _align(padded, rows, (0, len(rows)), 0, minimum)
     return "".join("".join(row) + "\n" for row in padded)
 
 
 def _align(
-    padded: list[list[str]], rows: Sequence[Sequence[str]], first: int, last: int, column: int
+    padded: list[list[str]],
+    rows: Sequence[Sequence[str]],
+    lines: tuple[int, int],
+    column: int,
+    minimum: int,
 ) -> None:
-    line = first
+    line, last = lines
     while line < last:
         if len(rows[line]) <= column + 1:
             line += 1
@@ -54,10 +58,10 @@ def _align(
         end = line
         while end < last and len(rows[end]) > column + 1:
             end += 1
-        width = max(max(len(rows[number][column]) for number in range(line, end)) + _PADDING, _MINIMUM)
+        width = max(max(len(rows[number][column]) for number in range(line, end)) + _PADDING, minimum)
         for number in range(line, end):
             padded[number][column] = rows[number][column].ljust(width)
-        _align(padded, rows, line, end, column + 1)
+        _align(padded, rows, (line, end), column + 1, minimum)
         line = end
 
 
@@ -89,7 +93,7 @@ def show(
 def _show_template(session: Session, listing: Listing, things: Iterable[Any], form: str) -> None:
     from fairlead.cli.template import parse
     from fairlead.cli.template_functions import FUNCTIONS, TemplateProblem
-    from fairlead.cli.template_run import Row, execute
+    from fairlead.cli.template_run import Headings, Row, execute
 
     fields = {name: column.compute for name, column in listing.columns.items()}
     is_table = form.startswith("table")
@@ -100,17 +104,17 @@ def _show_template(session: Session, listing: Listing, things: Iterable[Any], fo
     try:
         template = parse(text)
     except TemplateProblem as problem:
-        raise Ending(1, f"{listing.complaint}: {problem}") from None
+        raise Ending(1, f"{listing.complaints[0]}: {problem}") from None
     lines = []
     try:
         for thing in things:
             row = Row(listing.kind, thing, fields, listing.methods)
             lines.append(execute(template, row, FUNCTIONS))
         if is_table:
-            headings = {name: column.heading for name, column in listing.columns.items()}
+            headings = Headings({name: column.heading for name, column in listing.columns.items()})
             lines.insert(0, execute(template, headings, heading_functions(FUNCTIONS)))
     except TemplateProblem as problem:
-        raise Ending(1, f"{listing.complaint}: {problem}") from None
+        raise Ending(1, f"{listing.complaints[1]}: {problem}") from None
     if is_table:
         session.write(tabulate([cell.split("\t") for line in lines for cell in line.split("\n")]))
     else:
@@ -128,19 +132,35 @@ def heading_functions(functions: Mapping[str, Callable[..., Any]]) -> dict[str, 
     return {**functions, **same}
 
 
-def label_heading(label: str) -> str:
-    """The heading of a column that shows one label: the last part of its name, without dashes."""
-    return label.rpartition(".")[2].replace("-", " ").replace("_", " ")
+class Inspected:
+    """Documents on their way out: together as JSON, or a template's text for each."""
 
+    def __init__(self, form: str):
+        """Ending when the template cannot be understood."""
+        self._form = form
+        self._documents: list[Any] = []
+        self._text = ""
+        self._render: Callable[[Any], str] | None = None if form in ("", "json") else _renderer(form)
 
-def show_documents(session: Session, documents: Sequence[Any], form: str) -> list[str]:
-    """Write inspected documents: indented JSON, or a template's text for each; what went wrong."""
-    if form in ("", "json"):
+    def take(self, document: Any) -> None:
+        """One more.  Raises Invalid when the template cannot be carried out on it."""
+        if self._render:
+            self._text += self._render(document) + "\n"
+        else:
+            self._documents.append(document)
+
+    def write(self, session: Session) -> None:
+        """All of them; without any an empty list, or an empty line."""
+        if self._render:
+            session.write(self._text or "\n")
+            return
         from json import dumps
 
-        layout: dict[str, Any] = {"separators": (",", ":")} if form else {"indent": 4}
-        session.line(dumps(documents, ensure_ascii=False, **layout))
-        return []
+        layout: dict[str, Any] = {"separators": (",", ":")} if self._form else {"indent": 4}
+        session.line(dumps(self._documents, ensure_ascii=False, **layout))
+
+
+def _renderer(form: str) -> Callable[[Any], str]:
     from fairlead.cli.template import parse
     from fairlead.cli.template_functions import FUNCTIONS, TemplateProblem
     from fairlead.cli.template_run import execute
@@ -149,12 +169,11 @@ def show_documents(session: Session, documents: Sequence[Any], form: str) -> lis
         template = parse(form)
     except TemplateProblem as problem:
         raise Ending(64, f"template parsing error: {problem}") from None
-    problems = []
-    text = ""
-    for document in documents:
+
+    def render(document: Any) -> str:
         try:
-            text += execute(template, document, FUNCTIONS) + "\n"
+            return execute(template, document, FUNCTIONS)
         except TemplateProblem as problem:
-            problems.append(f"template parsing error: {problem}")
-    session.write(text or "\n")
-    return problems
+            raise Invalid(f"template parsing error: {problem}") from None
+
+    return render

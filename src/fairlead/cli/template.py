@@ -173,6 +173,7 @@ class _Parser:
     place: int = 0
     variables: list[str] = field(default_factory=lambda: ["$"])
     defined: dict[str, tuple[Node, ...]] = field(default_factory=dict)
+    loops: int = 0
 
     def fail(self, text: str, position: int | None = None) -> TemplateProblem:
         where = len(self.source) if position is None else position
@@ -225,6 +226,8 @@ class _Parser:
         self.next()
         if word.text in ("break", "continue"):
             self.close(word.text)
+            if not self.loops:
+                raise self.fail(f"{{{{{word.text}}}}} outside {{{{range}}}}", word.position)
             return Leave(word.position, word.text)
         if word.text in ("define", "template", "block"):
             return self.template(word)
@@ -244,7 +247,9 @@ class _Parser:
         count = len(self.variables)
         pipe = self.pipe(word.text)
         self.close(word.text)
+        self.loops += word.text == "range"
         body, end = self.nodes(word.text)
+        self.loops -= word.text == "range"
         otherwise: tuple[Node, ...] = ()
         if end == "else":
             following = self.peek()

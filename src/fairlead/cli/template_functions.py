@@ -16,23 +16,17 @@ class TemplateProblem(Exception):
     """A template that cannot be parsed or carried out, in Go's words."""
 
 
-class Missing:
-    """What is not there at all; it writes as `<no value>`."""
-
-
-MISSING = Missing()
-
-
 class Time(str):
     """A time: to a template's functions the text of the document, written as Go writes times."""
 
 
-# Structs that people write out whole: their fields in order, and what an absent one is.
-_STRUCTS: tuple[dict[str, Any], ...] = (
-    {"HostIp": "", "HostPort": ""},
-    {"Name": "", "MaximumRetryCount": 0},
-    {"Subnet": "", "IPRange": "", "Gateway": "", "AuxiliaryAddresses": {}},
-    {
+# Structs that people write out whole, or whose empty fields documents leave out: each by a field that
+# is always there, its fields in Go's order, and what an absent one is.
+_STRUCTS: dict[str, dict[str, Any]] = {
+    "HostPort": {"HostIp": "", "HostPort": ""},
+    "MaximumRetryCount": {"Name": "", "MaximumRetryCount": 0},
+    "Subnet": {"Subnet": "", "IPRange": "", "Gateway": "", "AuxiliaryAddresses": {}},
+    "Destination": {
         "Type": "",
         "Name": "",
         "Source": "",
@@ -42,14 +36,27 @@ _STRUCTS: tuple[dict[str, Any], ...] = (
         "RW": False,
         "Propagation": "",
     },
-)
-_STRUCT_MARKS = ("HostPort", "MaximumRetryCount", "Subnet", "Destination")
+    "EndpointID": {
+        "Name": "",
+        "EndpointID": "",
+        "MacAddress": "",
+        "IPv4Address": "",
+        "IPv6Address": "",
+    },
+    "FailingStreak": {"Status": "", "FailingStreak": 0, "Log": []},
+}
+
+
+def struct_of(document: dict[str, Any]) -> dict[str, Any]:
+    """The struct that a document is: its fields and their zero values; {} for a map or one we do not know."""
+    for mark, struct in _STRUCTS.items():
+        if mark in document and document.keys() <= struct.keys():
+            return struct
+    return {}
 
 
 def written(value: Any) -> str:
     """As Go's `fmt.Print` writes it."""
-    if isinstance(value, Missing) or value is None:
-        return "<no value>"
     if isinstance(value, Time):
         return go_time(value)
     if isinstance(value, str):
@@ -58,7 +65,7 @@ def written(value: Any) -> str:
 
 
 def _inner(value: Any) -> str:
-    if value is None or isinstance(value, Missing):
+    if value is None:
         return "<nil>"
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -67,10 +74,12 @@ def _inner(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + " ".join(_inner(item) for item in value) + "]"
     if isinstance(value, dict):
-        for struct, mark in zip(_STRUCTS, _STRUCT_MARKS, strict=True):
-            if mark in value and value.keys() <= struct.keys():
-                return "{" + " ".join(_inner(value.get(name, zero)) for name, zero in struct.items()) + "}"
-        return "map[" + " ".join(f"{name}:{_inner(value[name])}" for name in sorted(value)) + "]"
+        struct = struct_of(value)
+        if struct:
+            return "{" + " ".join(_inner(value.get(name, zero)) for name, zero in struct.items()) + "}"
+        # A port that is exposed and not published has a list without elements.
+        shown = {name: [] if value[name] is None and "/" in name else value[name] for name in value}
+        return "map[" + " ".join(f"{name}:{_inner(shown[name])}" for name in sorted(shown)) + "]"
     return str(value)
 
 
@@ -83,19 +92,13 @@ def _float(value: float) -> str:
 
 def true(value: Any) -> bool:
     """Whether Go's `if` takes it for true: not zero, not empty."""
-    return not isinstance(value, Missing) and bool(value)
+    return bool(value)
 
 
 def compact_json(value: Any) -> str:
-    """JSON on one line, in the order of the document."""
-    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Missing):
-        return None
-    record = getattr(value, "record", None)
-    return record() if record else value
+    """JSON on one line, in the order of the document; a row says itself how it is written."""
+    as_json = getattr(value, "as_json", None)
+    return as_json() if as_json else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def unquote(text: str) -> str:
@@ -156,14 +159,14 @@ def _index(item: Any, *keys: Any) -> Any:
         if isinstance(item, dict):
             if not isinstance(key, str):
                 raise TemplateProblem(f"error calling index: value has type {_type(key)}; should be string")
-            item = item.get(key, MISSING)
+            item = item.get(key, "")
         elif isinstance(item, list | str):
             if not isinstance(key, int):
                 raise TemplateProblem(f"error calling index: cannot index slice/array with type {_type(key)}")
             if not 0 <= key < len(item):
-                raise TemplateProblem(f"error calling index: reflect: slice index out of range: {key}")
+                raise TemplateProblem(f"error calling index: index out of range: {key}")
             item = item[key] if isinstance(item, list) else ord(item[key])
-        elif item is None or isinstance(item, Missing):
+        elif item is None:
             raise TemplateProblem("error calling index: index of untyped nil")
         else:
             raise TemplateProblem(f"error calling index: can't index item of type {_type(item)}")
@@ -258,7 +261,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "json": compact_json,
     "le": lambda left, right: _less(left, right) or left == right,
     "len": _length,
-    "lower": lambda text: written(text).lower(),
+    "lower": str.lower,
     "lt": _less,
     "ne": lambda left, right: not _equal(left, right),
     "not": lambda value: not true(value),
@@ -270,9 +273,20 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "split": _split,
     "title": _title,
     "truncate": _truncate,
-    "upper": lambda text: written(text).upper(),
+    "upper": str.upper,
     "urlquery": _escape_query,
 }
+
+# How many arguments each takes; None for as many as there are.
+ARITIES: dict[str, tuple[int, int | None]] = {
+    **dict.fromkeys(("json", "len", "lower", "not", "title", "upper"), (1, 1)),
+    **dict.fromkeys(("ge", "gt", "join", "le", "lt", "ne", "split", "truncate"), (2, 2)),
+    "pad": (3, 3),
+    **dict.fromkeys(("eq", "index", "printf", "slice"), (1, None)),
+}
+
+# Those whose first argument is a text.
+OF_TEXT = frozenset(("lower", "pad", "split", "title", "truncate", "upper"))
 
 # These stop at the value that decides, so they are carried out where the arguments are.
 LAZY = ("and", "or")

@@ -17,52 +17,53 @@ from fairlead.cli.template import (
     Text,
     parse,
 )
-from fairlead.cli.template_functions import FUNCTIONS, LAZY, MISSING, Missing, TemplateProblem, true, written
+from fairlead.cli.template_functions import (
+    ARITIES,
+    FUNCTIONS,
+    LAZY,
+    OF_TEXT,
+    TemplateProblem,
+    compact_json,
+    struct_of,
+    true,
+    written,
+)
 
 # Fields that Docker's types have although a document may leave them out, and what they are then.
 ABSENT: dict[str, Any] = {
-    "Aliases": [],
-    "Annotations": {},
-    "ArgsEscaped": False,
-    "AutoRemove": False,
-    "AuxiliaryAddresses": {},
-    "Author": "",
-    "Comment": "",
-    "Container": "",
-    "Driver": "",
-    "Health": None,
-    "Healthcheck": None,
-    "IPAMConfig": None,
-    "Init": None,
-    "IPRange": "",
-    "Gateway": "",
-    "Links": [],
-    "MacAddress": "",
-    "Mounts": [],
-    "Name": "",
-    "NetworkDisabled": False,
-    "OnBuild": [],
-    "Platform": "",
-    "Runtime": "",
-    "Shell": [],
-    "SizeRootFs": None,
-    "SizeRw": None,
-    "Status": {},
-    "StopSignal": "",
-    "StopTimeout": None,
-    "StorageOpt": {},
-    "Sysctls": {},
-    "Tmpfs": {},
-    "UsageData": None,
-    "Variant": "",
-    "Warnings": [],
+    **dict.fromkeys(("Health", "Healthcheck", "IPAMConfig", "Init", "SizeRootFs", "SizeRw"), None),
+    **dict.fromkeys(("StopTimeout", "UsageData"), None),
+    **dict.fromkeys(("Aliases", "Links", "Mounts", "OnBuild", "Shell"), []),
+    **dict.fromkeys(("Annotations", "StorageOpt", "Sysctls", "Tmpfs"), {}),
+    **dict.fromkeys(("MacAddress", "Platform", "Runtime", "StopSignal", "Variant"), ""),
+    **dict.fromkeys(("ArgsEscaped", "AutoRemove", "NetworkDisabled"), False),
 }
+
+# What Go's types call a field that JSON calls otherwise: templates may say either.
+_SPELLINGS = {
+    "APIVersion": "ApiVersion",
+    "CPUPeriod": "CpuPeriod",
+    "CPUQuota": "CpuQuota",
+    "CPURealtimePeriod": "CpuRealtimePeriod",
+    "CPURealtimeRuntime": "CpuRealtimeRuntime",
+    "CPUShares": "CpuShares",
+    "DNS": "Dns",
+    "DNSOptions": "DnsOptions",
+    "DNSSearch": "DnsSearch",
+    "HostIP": "HostIp",
+    "HTTPProxy": "HttpProxy",
+    "HTTPSProxy": "HttpsProxy",
+    "ID": "Id",
+    "NanoCPUs": "NanoCpus",
+}
+
+# Maps from text to text: an entry that is not there is empty.
+_MAPS = frozenset(("Annotations", "Attributes", "DriverOpts", "Labels", "Options", "Sysctls", "Tmpfs"))
 
 # Fields whose null is a list or a map to Go, and so writes as an empty one.
 _NULL: dict[str, Any] = {
     **dict.fromkeys(
         (
-            "BinDs",
             "Binds",
             "CapAdd",
             "CapDrop",
@@ -108,9 +109,20 @@ class Row:
     ):
         self.kind, self.thing, self.fields, self.methods = kind, thing, fields, methods or {}
 
-    def record(self) -> dict[str, Any]:
-        """Every field, sorted by name, for JSON."""
-        return {name: self.fields[name](self.thing) for name in sorted(self.fields)}
+    def as_json(self) -> str:
+        """Every field, sorted by name; what HTML would trip over is escaped, as Docker does in rows."""
+        record = {name: self.fields[name](self.thing) for name in sorted(self.fields)}
+        text = compact_json(record)
+        for mark in "<>&":
+            text = text.replace(mark, f"\\u{ord(mark):04x}")
+        return text
+
+
+class Headings:
+    """What a template sees in the place of a row when it makes the heading of a table."""
+
+    def __init__(self, fields: Mapping[str, str]):
+        self.fields = fields
 
 
 class _Stop(Exception):
@@ -175,7 +187,7 @@ class _Run:
             items = list(enumerate(value))
         elif isinstance(value, int) and not isinstance(value, bool):
             items = [(number, number) for number in range(value)]
-        elif value is None or isinstance(value, Missing):
+        elif value is None:
             items = []
         else:
             raise self.problem(node.pipe, node.pipe.source, f"range can't iterate over {written(value)}")
@@ -217,7 +229,9 @@ class _Run:
             return self.lazy(base, rest, dot, piped)
         arguments = [self.operand(operand, dot) for operand in rest] + piped
         if isinstance(base, str) and base in self.functions:
-            return self.fields(first, self.function(first, base, arguments), first.fields)
+            return self.fields(first, self.function(operands, arguments), first.fields)
+        if isinstance(base, Literal) and base.value is None:
+            raise self.problem(first, "nil", "nil is not a command")
         if not arguments:
             return self.operand(first, dot)
         return self.method(first, dot, arguments)
@@ -230,14 +244,28 @@ class _Run:
                 return value
         return piped[0] if piped else value
 
-    def function(self, node: Operand, name: str, arguments: list[Any]) -> Any:
+    def function(self, operands: tuple[Operand, ...], arguments: list[Any]) -> Any:
+        node, name = operands[0], str(operands[0].base)
+        least, most = ARITIES.get(name, (0, None))
+        if len(arguments) < least or (most is not None and len(arguments) > most):
+            wanted = str(least) if most is not None else f"at least {least}"
+            count = f"wrong number of args for {name}: want {wanted} got {len(arguments)}"
+            raise self.problem(node, name, count)
+        if name in OF_TEXT and not isinstance(arguments[0], str):
+            self.not_text(operands, arguments[0])
+        whole = " ".join(operand.source for operand in operands)
         try:
             return self.functions[name](*arguments)
         except TemplateProblem as problem:
-            raise self.problem(node, node.source, str(problem)) from None
-        except (TypeError, AttributeError, ValueError, IndexError):
-            text = f"wrong number or type of args for {name}"
-            raise self.problem(node, node.source, text) from None
+            raise self.problem(node, whole, str(problem)) from None
+        except (TypeError, AttributeError, ValueError):
+            raise self.problem(node, whole, f"wrong type of argument for {name}") from None
+
+    def not_text(self, operands: tuple[Operand, ...], value: Any) -> None:
+        node = operands[1] if len(operands) > 1 else operands[0]
+        if isinstance(node.base, Literal):
+            raise self.problem(node, node.source, f"expected string; found {node.source}")
+        raise self.problem(node, node.source, f"wrong type for value; expected string; got {_type_of(value)}")
 
     def method(self, node: Operand, dot: Any, arguments: list[Any]) -> Any:
         name = node.fields[-1] if node.fields else node.source
@@ -245,9 +273,13 @@ class _Run:
             owner = self.fields(node, self.base(node, dot), node.fields[:-1])
             if isinstance(owner, Row) and name in owner.methods and len(arguments) == 1:
                 return owner.methods[name](owner.thing, str(arguments[0]))
-            if isinstance(owner, dict) and not isinstance(owner, Row) and name == "Label":
-                return str(arguments[0])
-        raise self.problem(node, node.source, f"{name} has arguments but cannot be invoked as function")
+            if isinstance(owner, Headings) and name == "Label":
+                return label_heading(str(arguments[0]))
+            if isinstance(owner, Row | Headings) and name in owner.fields:
+                text = f"wrong number of args for {name}: want 0 got {len(arguments)}"
+                raise self.problem(node, node.source, text)
+        text = f"{name} has arguments but cannot be invoked as function"
+        raise self.problem(node, node.source, text)
 
     def operand(self, node: Operand, dot: Any) -> Any:
         return self.fields(node, self.base(node, dot), node.fields)
@@ -262,32 +294,55 @@ class _Run:
             return dot
         if base.startswith("$"):
             return next(value for name, value in reversed(self.variables) if name == base)
-        if base in LAZY:
-            return None
-        return self.function(node, base, [])
+        return None if base in LAZY else self.function((node,), [])
 
     def fields(self, node: Operand, value: Any, names: tuple[str, ...]) -> Any:
+        owner = ""
         for name in names:
-            value = self.field(node, value, name)
+            value = self.field(node, value, name, owner)
+            owner = name
         return value
 
-    def field(self, node: Operand, value: Any, name: str) -> Any:
+    def field(self, node: Operand, value: Any, name: str, owner: str) -> Any:
         if isinstance(value, Row):
             if name not in value.fields:
                 text = f"can't evaluate field {name} in type *{value.kind}"
                 raise self.problem(node, node.source, text)
             return value.fields[name](value.thing)
+        if isinstance(value, Headings):
+            return value.fields.get(name, "<no value>")
         if isinstance(value, dict):
-            if name in value:
-                found = value[name]
-                return _NULL.get(name) if found is None else found
-            if name in ABSENT:
-                return ABSENT[name]
-            raise self.problem(node, node.source, f'map has no entry for key "{name}"')
-        if value is None or isinstance(value, Missing):
+            return self.entry(node, value, name, owner)
+        if value is None:
             raise self.problem(node, node.source, f"nil pointer evaluating interface {{}}.{name}")
-        kind = "string" if isinstance(value, str) else type(value).__name__
-        raise self.problem(node, node.source, f"can't evaluate field {name} in type {kind}")
+        text = f"can't evaluate field {name} in type {_type_of(value)}"
+        raise self.problem(node, node.source, text)
+
+    def entry(self, node: Operand, value: dict[str, Any], name: str, owner: str) -> Any:
+        if name not in value and _SPELLINGS.get(name) in value:
+            name = _SPELLINGS[name]
+        if name in value:
+            found = value[name]
+            return _NULL.get(name) if found is None else found
+        struct = struct_of(value)
+        if name in struct:
+            return struct[name]
+        if owner in _MAPS:
+            return ""
+        if name in ABSENT:
+            return ABSENT[name]
+        raise self.problem(node, node.source, f'map has no entry for key "{name}"')
+
+
+def _type_of(value: Any) -> str:
+    return {str: "string", bool: "bool", int: "int", float: "float64", list: "[]interface {}"}.get(
+        type(value), type(value).__name__
+    )
+
+
+def label_heading(label: str) -> str:
+    """The heading of a column that shows one label: the last part of its name, without dashes."""
+    return label.rpartition(".")[2].replace("-", " ").replace("_", " ")
 
 
 def execute(template: Template, value: Any, functions: Mapping[str, Callable[..., Any]] = FUNCTIONS) -> str:
@@ -302,4 +357,4 @@ def render(source: str, value: Any) -> str:
     return execute(parse(source), value)
 
 
-__all__ = ["ABSENT", "MISSING", "Row", "TemplateProblem", "execute", "parse", "render"]
+__all__ = ["ABSENT", "Row", "TemplateProblem", "execute", "parse", "render"]

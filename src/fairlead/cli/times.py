@@ -4,8 +4,9 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 
+from fairlead.cli.flags import Values
 from fairlead.cli.kinds import parse_duration
-from fairlead.cli.problems import Invalid
+from fairlead.cli.problems import Ending, Invalid
 from fairlead.cli.units import human_duration
 
 _SECOND = 1_000_000_000
@@ -15,24 +16,36 @@ def timestamp(text: str, now: int) -> str:
     """Seconds since the epoch, as the API wants them, of `10m`, `1700000000.5`, `2024-05-01T10:00`.
 
     `now` is in nanoseconds; a duration counts back from it.  A date without a zone is in the local
-    one.  Text that is none of these is handed on for the daemon to judge.
+    one.  Raises Invalid for anything else.
     """
     try:
-        return _shown(now - parse_duration(text))
+        # Whole seconds, as Docker's client has it: what happened in the last second may be left out.
+        return str((now - parse_duration(text)) // _SECOND)
     except Invalid:
         pass
     form = r"(\d{4}-\d\d-\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(\.\d{1,9})?)?)?)?(Z|[+-]\d\d:\d\d)?"
     match = re.fullmatch(form, text)
-    if not match:
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII):
         return text
+    if not match:
+        raise Invalid(f'failed to parse value as time or duration: "{text}"')
     day, hours, minutes, seconds, fraction, zone = match.groups()
     written = f"{day}T{hours or '00'}:{minutes or '00'}:{seconds or '00'}"
     try:
         moment = datetime.fromisoformat(written + (zone or "").replace("Z", "+00:00"))
     except ValueError:
-        return text
+        raise Invalid(f'failed to parse value as time or duration: "{text}"') from None
     nanoseconds = int((fraction or ".").ljust(10, "0")[1:])
     return _shown(int(moment.timestamp()) * _SECOND + nanoseconds)
+
+
+def option(values: Values, name: str, now: int, complaint: str = "") -> str:
+    """`--since` or `--until` as `timestamp`; "" when it is not there.  Ending when it is no time."""
+    text = values.text(name)
+    try:
+        return timestamp(text, now) if text else ""
+    except Invalid as problem:
+        raise Ending(1, f"{complaint}{problem}") from None
 
 
 def _shown(nanoseconds: int) -> str:
@@ -63,6 +76,12 @@ def go_time(text: str) -> str:
 def local_time(seconds: float) -> str:
     """A moment in the local zone: `2026-11-21 04:58:47 +0000 UTC`."""
     return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(seconds))
+
+
+def calendar(text: str) -> str:
+    """A time as the API writes it, in the manner of a C program: `Thu May  7 21:09:36 2026`."""
+    seconds = parse_time(text)
+    return time.asctime(time.gmtime(seconds)) if seconds else text
 
 
 def local_iso(seconds: float) -> str:

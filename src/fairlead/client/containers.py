@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from fairlead.client.hijack import Hijacked
@@ -181,7 +181,12 @@ class Containers:
         return answer, _stat(answer)
 
     def upload(
-        self, container: str, path: str, archive: IO[bytes], copy_owner: bool = False, overwrite: bool = False
+        self,
+        container: str,
+        path: str,
+        archive: IO[bytes] | Iterable[bytes],
+        copy_owner: bool = False,
+        overwrite: bool = False,
     ) -> None:
         """PUT /containers/{id}/archive: unpack a tar archive into a directory.
 

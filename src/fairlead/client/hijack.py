@@ -68,7 +68,8 @@ class Hijacked:
     def finish_sending(self) -> None:
         """End our direction: the process at the other end sees the end of its input."""
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
+            # Of a TLS connection too the socket's own: the library's would forget how to receive.
+            socket.socket.shutdown(self._socket, socket.SHUT_WR)
 
     def close(self) -> None:
         """End both directions."""

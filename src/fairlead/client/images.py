@@ -47,7 +47,7 @@ class Images:
         changes: Sequence[str] = (),
         platform: str = "",
     ) -> Iterator[Document]:
-        """POST /images/create with fromSrc: an image of one layer, from a URL or ("-") from `archive`, a tar."""
+        """POST /images/create with fromSrc: an image of one layer, from a URL or ("-") an archive."""
         query: Query = {
             "fromSrc": source,
             "repo": repository,
@@ -131,7 +131,7 @@ class Images:
 
 
 def _name(image: str) -> str:
-    return "/".join(quoted(part) for part in image.split("/"))
+    return "/".join(quoted(part, "image") for part in image.split("/"))
 
 
 def _auth(credentials: str) -> Mapping[str, str]:

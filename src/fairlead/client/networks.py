@@ -17,7 +17,9 @@ class Networks:
     def inspect(self, network: str, verbose: bool = False, scope: str = "") -> Document:
         """GET /networks/{id}."""
         query: Query = {"verbose": verbose, "scope": scope}
-        found: Document = self._transport.call("GET", f"/networks/{quoted(network)}", query).document()
+        found: Document = self._transport.call(
+            "GET", f"/networks/{quoted(network, 'network')}", query
+        ).document()
         return found
 
     def create(self, body: Document) -> Document:
@@ -27,19 +29,19 @@ class Networks:
 
     def remove(self, network: str) -> None:
         """DELETE /networks/{id}; Refused(403) while containers are on it."""
-        self._transport.call("DELETE", f"/networks/{quoted(network)}").read()
+        self._transport.call("DELETE", f"/networks/{quoted(network, 'network')}").read()
 
     def connect(self, network: str, container: str, endpoint: Document | None = None) -> None:
         """POST /networks/{id}/connect: an endpoint of a container, with its settings."""
         body: Document = {"Container": container}
         if endpoint is not None:
             body["EndpointConfig"] = endpoint
-        self._transport.call("POST", f"/networks/{quoted(network)}/connect", None, body).read()
+        self._transport.call("POST", f"/networks/{quoted(network, 'network')}/connect", None, body).read()
 
     def disconnect(self, network: str, container: str, force: bool = False) -> None:
         """POST /networks/{id}/disconnect."""
         body = {"Container": container, "Force": force}
-        self._transport.call("POST", f"/networks/{quoted(network)}/disconnect", None, body).read()
+        self._transport.call("POST", f"/networks/{quoted(network, 'network')}/disconnect", None, body).read()
 
     def prune(self, filters: Filters | None = None) -> Document:
         """POST /networks/prune: NetworksDeleted."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from fairlead.client.address import Address
-from fairlead.client.errors import ConnectionLost, Refused, Unreachable
+from fairlead.client.errors import ClientError, ConnectionLost, Refused, Unreachable
 from fairlead.client.hijack import Hijacked
 from fairlead.client.streams import documents
 from fairlead.client.tls import TlsFiles
@@ -194,8 +194,10 @@ class Transport:
         return Unreachable(f"error during connect: {self.address.text}: {problem}")
 
 
-def quoted(name: str) -> str:
-    """A name as one segment of a path."""
+def quoted(name: str, kind: str = "container") -> str:
+    """A name as one segment of a path.  ClientError when there is none: the path would be another's."""
+    if not name.strip():
+        raise ClientError(f"invalid {kind} name or ID: value is empty")
     return _quote(name)
 
 

@@ -18,7 +18,7 @@ class Volumes:
 
     def inspect(self, volume: str) -> Document:
         """GET /volumes/{name}."""
-        found: Document = self._transport.call("GET", f"/volumes/{quoted(volume)}").document()
+        found: Document = self._transport.call("GET", f"/volumes/{quoted(volume, 'volume')}").document()
         return found
 
     def create(self, body: Document) -> Document:
@@ -28,7 +28,7 @@ class Volumes:
 
     def remove(self, volume: str, force: bool = False) -> None:
         """DELETE /volumes/{name}; Refused(409) while containers use it."""
-        self._transport.call("DELETE", f"/volumes/{quoted(volume)}", {"force": force}).read()
+        self._transport.call("DELETE", f"/volumes/{quoted(volume, 'volume')}", {"force": force}).read()
 
     def prune(self, filters: Filters | None = None) -> Document:
         """POST /volumes/prune: VolumesDeleted and SpaceReclaimed."""
