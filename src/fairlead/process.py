@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from fairlead.model.errors import Failed, Unsupported
@@ -124,9 +125,7 @@ def call(
         raise Failed(f"cannot finish {argv[0]}: it took longer than {deadline:g} seconds") from error
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            _kill(process)
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
@@ -134,6 +133,18 @@ def call(
     if check and finished.code:
         raise Failed(f"cannot run {os.path.basename(argv[0])}: {finished.complaint}")
     return finished
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill the whole group, its leader last: one who only waits (nsenter) reads how its child ended."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def spawn(

@@ -106,14 +106,18 @@ class Lab:
         names = control_groups.children(self.name)
         first = {Host(self.name, name, "", self.state / name).pid for name in names} - {0}
         killed: set[int] = set()
-        while running := control_groups.processes(self.name) | set(filter(_lives, killed)):
+        while running := control_groups.processes(self.name):
             if time.monotonic() > limit:
                 raise Failed(f"cannot take the lab {self.name} down: processes {sorted(running)} do not end")
             patient = first and time.monotonic() < limit - GONE + PATIENCE
-            for pid in (first if patient else running) - killed:
+            for pid in first if patient else running:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
+            time.sleep(0.005)
+        # They hold nothing any more; some are entries that a parent elsewhere has yet to read.
+        polite = time.monotonic() + PATIENCE
+        while any(map(_lives, killed)) and time.monotonic() < polite:
             time.sleep(0.005)
         for host in (*self.hosts, self.outside):
             host.reap()
