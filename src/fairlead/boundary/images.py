@@ -70,8 +70,9 @@ class Images(Protocol):
         config: ImageConfig,
         author: str,
         comment: str,
+        created_by: str = "",
     ) -> Image:
-        """A new image from a container's changes."""
+        """A new image from a container's changes; its history says `created_by`, else its command."""
         ...
 
     async def prepare(self, container_id: str, image: Image) -> RootFilesystem:
