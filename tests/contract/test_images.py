@@ -445,7 +445,9 @@ def test_an_image_comes_back_from_a_registry(play: Play) -> None:
             assert world.told[0] == {"status": "Pulling from team/large", "id": "v1"}
             newer = f"Status: Downloaded newer image for {name}"
             assert world.told[-2:] == [{"status": f"Digest: {digest}"}, {"status": newer}]
+            world.told.clear()
             assert await images.pull(name, NOBODY, world.tell) == pulled
+            assert len(world.told) == 3
             assert world.told[-1] == {"status": f"Status: Image is up to date for {name}"}
             exact = f"{domain}/team/large@{digest}"
             assert (await images.resolve(exact)).id == image.id
@@ -465,10 +467,13 @@ def test_what_a_registry_does_not_have_is_told_in_dockers_words(play: Play) -> N
     async def case(world: World) -> None:
         images = world.images
         async with world.registry(False) as domain:
-            for name in (f"{domain}/absent:v1", f"{domain}/team/absent"):
-                shown = name if ":v1" in name else f"{name}:latest"
-                message = f"manifest for {shown} not found: manifest unknown: manifest unknown"
-                await refused(images.pull(name, NOBODY, world.tell), NotFound, message)
+            name = f"{domain}/team/absent"
+            unknown = f"manifest for {name}:v1 not found: manifest unknown: manifest unknown"
+            await refused(images.pull(f"{name}:v1", NOBODY, world.tell), NotFound, unknown)
+            reason = "name unknown: repository name not known to registry"
+            unknown = f"repository {name} not found: {reason}"
+            await refused(images.pull(name, NOBODY, world.tell), NotFound, unknown)
+            assert world.told == [], "a client is told of a failure only while nothing else was told"
             message = f"An image does not exist locally with the tag: {domain}/box"
             await refused(images.push(f"{domain}/box:v1", NOBODY, world.tell), NotFound, message)
             await refused(images.push(f"{domain}/box", NOBODY, world.tell), NotFound, message)
@@ -502,5 +507,13 @@ def test_a_repository_is_pushed_with_all_its_tags(play: Play) -> None:
             await images.remove(image)
             for tag in ("a", "b"):
                 assert (await images.pull(f"{domain}/many:{tag}", NOBODY, world.tell)).id == image.id
+            await images.remove(image)
+            world.told.clear()
+            assert (await images.pull(f"{domain}/many", NOBODY, world.tell)).id == image.id
+            pulled = [message["id"] for message in world.told if message.get("id") in ("a", "b")]
+            assert pulled == ["a", "b"]
+            newer = f"Status: Downloaded newer image for {domain}/many"
+            assert world.told[-1] == {"status": newer}
+            assert len((await images.resolve(image.id)).tags) == 2
 
     play(case)

@@ -89,20 +89,28 @@ class FakeImages:
         return entries
 
     async def pull(self, reference: str, credentials: Credentials, progress: Progress) -> Image:
-        wanted = parse_reference(reference).with_default_tag()
-        if wanted.digest:
-            wanted = wanted.with_digest(wanted.digest)
-        stored = self._registry.manifests.get(str(wanted))
-        if stored is None:
-            reason = "manifest unknown: manifest unknown"
-            raise NotFound(f"manifest for {wanted.familiar} not found: {reason}")
-        await progress({"status": f"Pulling from {wanted.path}", "id": wanted.tag or wanted.familiar})
-        fresh = self._names.get(str(wanted)) != stored.id
-        digest = self._registry.digest(stored)
-        self._keep(stored, (wanted, wanted.with_digest(digest)))
-        await progress({"status": f"Digest: {digest}"})
+        wanted = parse_reference(reference)
+        names = [wanted.with_digest(wanted.digest)] if wanted.digest else [wanted]
+        if not (wanted.tag or wanted.digest):
+            known = [parse_reference(name) for name in self._registry.manifests]
+            names = [name for name in known if name.tag and name.name == wanted.name]
+            if not names:
+                reason = "name unknown: repository name not known to registry"
+                raise NotFound(f"repository {wanted.familiar_name} not found: {reason}")
+        fresh = False
+        for name in names:
+            stored = self._registry.manifests.get(str(name))
+            if stored is None:
+                reason = "manifest unknown: manifest unknown"
+                raise NotFound(f"manifest for {name.familiar} not found: {reason}")
+            await progress({"status": f"Pulling from {name.path}", "id": name.tag or name.familiar})
+            fresh = fresh or self._names.get(str(name)) != stored.id
+            digest = self._registry.digest(stored)
+            self._keep(stored, (name, name.with_digest(digest)))
+            await progress({"status": f"Digest: {digest}"})
         outcome = "Downloaded newer image" if fresh else "Image is up to date"
-        await progress({"status": f"Status: {outcome} for {wanted.familiar}"})
+        shown = names[0].familiar if wanted.digest else wanted.familiar
+        await progress({"status": f"Status: {outcome} for {shown}"})
         return self._shown(stored)
 
     async def push(self, reference: str, credentials: Credentials, progress: Progress) -> None:
@@ -206,12 +214,13 @@ class FakeImages:
         config: ImageConfig,
         author: str,
         comment: str,
+        created_by: str = "",
     ) -> Image:
         names = (_new_name(reference),) if reference else ()
         below = self._find(parent.id)
         layer = self._layer(root)
         document = _document(config, (*below.layers, layer), author, comment)
-        event = Event(_CREATED, " ".join(config.cmd or ()), author, comment)
+        event = Event(_CREATED, created_by or " ".join(config.cmd or ()), author, comment)
         history = (*below.document.history, event)
         stored = Stored(
             render_document(replace(document, parent=below.id, history=history)), (*below.layers, layer)
@@ -248,10 +257,9 @@ class FakeImages:
         kinds |= dict.fromkeys(after.keys() - before.keys(), 1)
         kinds |= {path: 0 for path in before.keys() & after.keys() if before[path] != after[path]}
         inside_deleted = {path for path in kinds if kinds.get(os.path.dirname(path)) == 2}
-        for path, kind in [*kinds.items()]:
-            parent = os.path.dirname(path)
-            if kind and parent != "/" and parent not in kinds:
-                kinds[parent] = 0
+        for path in [*kinds]:
+            while (path := os.path.dirname(path)) != "/":
+                kinds.setdefault(path, 0)
         return sorted((path, kind) for path, kind in kinds.items() if path not in inside_deleted)
 
     async def size(self, root: RootFilesystem) -> int:

@@ -273,7 +273,7 @@ def test_a_registry_that_is_not_there_is_named_as_docker_does(tmp_path: Path) ->
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         store = Store(tmp_path)
         with pytest.raises(Failed) as caught:
-            await store.images.pull("127.0.0.1:5009/small", NOBODY, store.told)
+            await store.images.pull("127.0.0.1:5009/small:v1", NOBODY, store.told)
         refused = "dial tcp 127.0.0.1:5009: connect: connection refused"
         assert caught.value.message == f'Get "http://127.0.0.1:5009/v2/": {refused}'
         store.nothing_left()
@@ -293,7 +293,7 @@ def test_a_pull_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
             writer.close()
 
         async with await asyncio.start_server(silent, "127.0.0.1", 5000):
-            pull = asyncio.create_task(store.images.pull("127.0.0.1:5000/small", NOBODY, store.told))
+            pull = asyncio.create_task(store.images.pull("127.0.0.1:5000/small:v1", NOBODY, store.told))
             await asyncio.wait_for(asked.wait(), 20)
             pull.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -101,6 +101,11 @@ class Catalogue:
         wanted = reference.with_digest(reference.digest)
         return next((image for image in self.images.values() if wanted in image.digests), None)
 
+    def fetched(self, digest: str) -> StoredImage | None:
+        """The image that a registry knows by this manifest digest, None if it is not stored."""
+        images = self.images.values()
+        return next((each for each in images if digest in (name.digest for name in each.digests)), None)
+
     def repository(self, name: str) -> tuple[Reference, ...]:
         """All tags of a repository, by its full name."""
         references = (tag for image in self.images.values() for tag in image.tags)

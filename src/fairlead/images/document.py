@@ -104,7 +104,8 @@ def render_document(document: Document) -> bytes:
         "rootfs": {"type": "layers", "diff_ids": list(document.layers)},
     }
     kept = ("architecture", "config", "os", "rootfs")
-    return json.dumps({key: value for key, value in content.items() if value or key in kept}).encode()
+    said = {key: value for key, value in content.items() if value or key in kept}
+    return json.dumps(said, separators=(",", ":")).encode()
 
 
 def _config(content: Mapping[str, object]) -> ImageConfig:

@@ -15,8 +15,8 @@ MODIFIED, ADDED, DELETED = 0, 1, 2  # as Docker's API numbers them
 def changed_paths(upper: str, lower: Sequence[str]) -> list[tuple[str, int]]:
     """The paths that differ from the layers below, sorted.  Blocks.
 
-    A directory counts as modified when its own size, mode or time differs, or when something
-    was added to it or deleted from it, as in Docker's `docker diff`.
+    A directory counts as modified when its own size, mode or time differs, or when anything below
+    it has changed, as in Docker's `docker diff`.
     """
     changes: dict[str, int] = {}
     for path, status in _walk(upper):
@@ -24,9 +24,8 @@ def changed_paths(upper: str, lower: Sequence[str]) -> list[tuple[str, int]]:
         if kind is None:
             continue
         changes[path] = kind
-        parent = os.path.dirname(path)
-        if kind != MODIFIED and parent != "/":
-            changes.setdefault(parent, MODIFIED)
+        while (path := os.path.dirname(path)) != "/":
+            changes.setdefault(path, MODIFIED)
     return sorted(changes.items())
 
 

@@ -3,21 +3,38 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from fairlead.boundary import Progress
 from fairlead.dockerapi.reference import Reference
+from fairlead.images.catalogue import Catalogue
 from fairlead.images.progress import Blobs, step
 from fairlead.images.registries import Registries, registry_domain, write_credentials
 from fairlead.images.tools import Tools, complaint
 from fairlead.model.errors import Failed, FairleadError, NotFound, Unauthorized
 from fairlead.model.image import Credentials
+from fairlead.process import Finished
 
 _DENIED = "requested access to the resource is denied"
 _MANIFEST_UNKNOWN = "manifest unknown: "
 _NAME_UNKNOWN = "name unknown: "
+_NAME_UNKNOWN_REASON = f"{_NAME_UNKNOWN}repository name not known to registry"
+_NO_LIST = "fetching tags list: invalid status code from registry 404"
 _REFUSED = "invalid username/password"
 _UNAUTHORIZED = "unauthorized: authentication required"
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A scratch directory, and skopeo's options for one registry; secrets are in a file there."""
+
+    scratch: Path
+    options: tuple[str, ...]
+
+    def of(self, side: str) -> list[str]:
+        """The options for the side of a copy that is the registry: src or dest."""
+        return [option.replace("--tls", f"--{side}-tls") for option in self.options]
 
 
 class Registry:
@@ -27,50 +44,72 @@ class Registry:
         self._tools = tools
         self._registries = registries
 
+    async def tags(self, reference: Reference, credentials: Credentials) -> Sequence[str]:
+        """All tags of a repository, sorted.  NotFound and Failed as pull."""
+        async with self._session(reference, credentials) as session:
+            place = f"docker://{reference.name}"
+            finished = await self._tools.skopeo(session.scratch, "list-tags", *session.options, place)
+            if finished.code:
+                raise await self._pull_error(complaint(finished), reference, credentials)
+            return sorted(json.loads(finished.stdout)["Tags"] or ())
+
     async def pull(
-        self, reference: Reference, credentials: Credentials, stored: frozenset[str], progress: Progress
+        self, reference: Reference, credentials: Credentials, stored: Catalogue, progress: Progress
     ) -> str:
         """Copy an image into the storage under the reference; the digest of its manifest.
 
-        `stored` are the digests of the compressed layers that the storage has.  NotFound if the
-        registry does not have it or does not show it; Failed for anything else, in Docker's words.
+        Nothing is copied if an image of that digest is stored.  NotFound if the registry does not
+        have it or does not show it; Failed for anything else, in Docker's words.
         """
-        async with self._session(reference, credentials, "src-") as (scratch, options):
-            await progress(
-                {"status": f"Pulling from {reference.path}", "id": reference.tag or reference.familiar}
-            )
-            inspect = [option.replace("--src-", "--") for option in options]
+        async with self._session(reference, credentials) as session:
+            place = f"docker://{_remote(reference)}"
             finished = await self._tools.skopeo(
-                scratch, "inspect", *inspect, "--no-tags", f"docker://{_remote(reference)}"
+                session.scratch, "inspect", *session.options, "--no-tags", place
             )
             if finished.code:
                 raise await self._pull_error(complaint(finished), reference, credentials)
             found = json.loads(finished.stdout)
-            layers = list(dict.fromkeys(found["Layers"] or ()))
-            for layer in layers:
-                there = layer in stored
-                await progress(step("Already exists" if there else "Pulling fs layer", _short(layer)))
-            blobs = Blobs()
-            waited_for = {_short(layer) for layer in layers if layer not in stored}
+            exact = reference.with_digest(str(found["Digest"]))
+            shown = reference.tag or reference.familiar
+            await progress({"status": f"Pulling from {reference.path}", "id": shown})
+            if stored.fetched(exact.digest) is None:
+                layers = list(dict.fromkeys(found["Layers"] or ()))
+                there = {layer.compressed_digest for layer in stored.layers.values()}
+                for layer in layers:
+                    await progress(
+                        step("Already exists" if layer in there else "Pulling fs layer", _short(layer))
+                    )
+                missing = [layer for layer in layers if layer not in there]
+                finished = await self._fetch(session, exact, reference, missing, progress)
+                if finished.code:
+                    raise await self._pull_error(complaint(finished), reference, credentials)
+            return exact.digest
 
-            async def watch(line: str) -> None:
-                blob = blobs.take(line)
-                if blob is None or blob.digits not in waited_for:
-                    return
-                status = "Already exists" if blob.skipped else "Download complete"
-                moving = step("Downloading", blob.digits, blob.current, blob.total)
-                await progress(step(status, blob.digits) if blob.done else moving)
+    async def _fetch(
+        self,
+        session: _Session,
+        exact: Reference,
+        name: Reference,
+        missing: Sequence[str],
+        progress: Progress,
+    ) -> Finished:
+        """Copy one image into the storage, telling how the missing layers travel."""
+        blobs, waited_for = Blobs(), {_short(layer) for layer in missing}
 
-            exact = f"docker://{reference.with_digest(found['Digest'])}"
-            finished = await self._tools.copy(
-                scratch, *options, exact, f"containers-storage:{reference}", watch=watch
-            )
-            if finished.code:
-                raise await self._pull_error(complaint(finished), reference, credentials)
-            for layer in layers:
-                if _short(layer) in waited_for and not blobs.skipped(layer):
-                    await progress(step("Pull complete", _short(layer)))
-            return str(found["Digest"])
+        async def watch(line: str) -> None:
+            blob = blobs.take(line)
+            if blob is None or blob.digits not in waited_for:
+                return
+            status = "Already exists" if blob.skipped else "Download complete"
+            moving = step("Downloading", blob.digits, blob.current, blob.total)
+            await progress(step(status, blob.digits) if blob.done else moving)
+
+        source, target = f"docker://{exact}", f"containers-storage:{name}"
+        finished = await self._tools.copy(session.scratch, *session.of("src"), source, target, watch=watch)
+        for layer in missing if not finished.code else ():
+            if not blobs.skipped(layer):
+                await progress(step("Pull complete", _short(layer)))
+        return finished
 
     async def push(
         self, reference: Reference, layers: Sequence[str], credentials: Credentials, progress: Progress
@@ -79,30 +118,24 @@ class Registry:
 
         `layers` are its diff ids, lowest first.  Failed with the registry's words.
         """
-        async with self._session(reference, credentials, "dest-") as (scratch, options):
+        blobs, own = Blobs(), {_short(layer) for layer in layers}
+
+        async def watch(line: str) -> None:
+            blob = blobs.take(line)
+            if blob is not None and blob.digits in own and not blob.done:
+                await progress(step("Pushing", blob.digits, blob.current, blob.total))
+
+        async with self._session(reference, credentials) as session:
             for layer in layers:
                 await progress(step("Preparing", _short(layer)))
-            blobs = Blobs()
-            own = {_short(layer) for layer in layers}
-
-            async def watch(line: str) -> None:
-                blob = blobs.take(line)
-                if blob is not None and blob.digits in own and not blob.done:
-                    await progress(step("Pushing", blob.digits, blob.current, blob.total))
-
-            kept = scratch / "digest"
-            finished = await self._tools.copy(
-                scratch,
-                *options,
-                f"--digestfile={kept}",
-                f"containers-storage:{reference}",
-                f"docker://{_remote(reference)}",
-                watch=watch,
-            )
+            kept = session.scratch / "digest"
+            options = [*session.of("dest"), f"--digestfile={kept}"]
+            source, target = f"containers-storage:{reference}", f"docker://{_remote(reference)}"
+            finished = await self._tools.copy(session.scratch, *options, source, target, watch=watch)
             if finished.code:
                 raise await self._push_error(complaint(finished), reference, credentials)
             digest = kept.read_text().strip()
-            size, sent = await self._manifest(scratch, reference.with_digest(digest), options)
+            size, sent = await self._manifest(session, reference.with_digest(digest))
             for layer, blob in zip(layers, sent, strict=False):
                 there = blobs.skipped(layer) or blobs.skipped(blob)
                 await progress(step("Layer already exists" if there else "Pushed", _short(layer)))
@@ -134,29 +167,25 @@ class Registry:
             raise Unauthorized(f"login attempt to {place} failed with status: 401 Unauthorized")
         raise Failed(_cause(text))
 
-    async def _manifest(
-        self, scratch: Path, reference: Reference, options: Sequence[str]
-    ) -> tuple[int, Sequence[str]]:
+    async def _manifest(self, session: _Session, exact: Reference) -> tuple[int, Sequence[str]]:
         """The size of a manifest in the registry, and the digests of its layers."""
-        inspect = [option.replace("--dest-", "--") for option in options]
-        finished = await self._tools.skopeo(scratch, "inspect", *inspect, "--raw", f"docker://{reference}")
+        finished = await self._tools.skopeo(
+            session.scratch, "inspect", *session.options, "--raw", f"docker://{exact}"
+        )
         if finished.code:
             raise Failed(f"cannot look at what was pushed: {complaint(finished)}")
         layers = json.loads(finished.stdout).get("layers") or ()
         return len(finished.stdout), [str(layer["digest"]) for layer in layers]
 
     @asynccontextmanager
-    async def _session(
-        self, reference: Reference, credentials: Credentials, side: str
-    ) -> AsyncIterator[tuple[Path, list[str]]]:
-        """A scratch directory, and skopeo's options for this registry.  Secrets are in a file there."""
+    async def _session(self, reference: Reference, credentials: Credentials) -> AsyncIterator[_Session]:
         async with self._tools.scratch() as scratch:
             secrets = scratch / "auth.json"
             write_credentials(secrets, reference.domain, credentials)
             options = [f"--authfile={secrets}"]
             if await self._registries.insecure(reference.domain):
-                options.append(f"--{side}tls-verify=false")
-            yield scratch, options
+                options.append("--tls-verify=false")
+            yield _Session(scratch, tuple(options))
 
     async def _pull_error(self, text: str, reference: Reference, credentials: Credentials) -> FairleadError:
         """The error in Docker's words.  Source: moby, distribution/errors.go."""
@@ -168,8 +197,8 @@ class Registry:
         if _MANIFEST_UNKNOWN in text:
             reason = text[text.index(_MANIFEST_UNKNOWN) :]
             return NotFound(f"manifest for {reference.familiar} not found: {reason}")
-        if _NAME_UNKNOWN in text:
-            reason = text[text.index(_NAME_UNKNOWN) :]
+        if _NAME_UNKNOWN in text or _NO_LIST in text:
+            reason = text[text.index(_NAME_UNKNOWN) :] if _NAME_UNKNOWN in text else _NAME_UNKNOWN_REASON
             return NotFound(f"repository {reference.familiar_name} not found: {reason}")
         return await self._push_error(text, reference, credentials)
 

@@ -75,9 +75,9 @@ async def archive(tools: Tools, reader: CatalogueReader, references: Sequence[st
         manifest.append({"Config": config, "RepoTags": tags, "Layers": files})
         for name in each.names if chain else ():
             repositories.setdefault(name.familiar_name, {})[name.tag] = _digits(chain[-1])
-    texts["manifest.json"] = json.dumps(manifest).encode()
+    texts["manifest.json"] = _json(manifest)
     if repositories:
-        texts["repositories"] = json.dumps(repositories).encode()
+        texts["repositories"] = _json(repositories)
     for digits, layer in layers.items():
         yield _header(f"{digits}/", 0, tarfile.DIRTYPE)
         yield _header(f"{digits}/layer.tar", layer.diff_size)
@@ -114,6 +114,10 @@ async def _content(tools: Tools, layer: Layer) -> AsyncIterator[bytes]:
 
 def _digits(layer: Layer) -> str:
     return layer.diff_digest.removeprefix("sha256:")
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
 
 def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:

@@ -93,23 +93,36 @@ class ContainerStorage:
         return entries
 
     async def pull(self, reference: str, credentials: Credentials, progress: Progress) -> Image:
-        """Fetch an image from its registry.  NotFound and Failed in Docker's words."""
-        wanted = parse_reference(reference).with_default_tag()
+        """Fetch an image from its registry, or without a tag all of its repository; the last one.
+
+        NotFound and Failed in Docker's words.
+        """
+        wanted = parse_reference(reference)
         if wanted.digest:
             wanted = wanted.with_digest(wanted.digest)
-        before = self._reader.read()
-        owner = before.named(wanted)
-        stored = frozenset(layer.compressed_digest for layer in before.layers.values())
-        digest = await self._registry.pull(wanted, credentials, stored, progress)
-        image = self._reader.read().named(wanted)
-        if image is None:
-            raise Failed(f"cannot find {wanted.familiar} in the image storage after it was pulled")
-        await self._name(image.id, wanted.with_digest(digest))
-        fresh = owner is None or owner.id != image.id
-        outcome = "Downloaded newer image" if fresh else "Image is up to date"
-        await progress({"status": f"Digest: {digest}"})
+        names = [wanted]
+        if not (wanted.tag or wanted.digest):
+            names = [wanted.with_tag(tag) for tag in await self._registry.tags(wanted, credentials)]
+        if not names:
+            raise NotFound(f"repository {wanted.familiar_name} not found: it has no tags")
+        owners = [await self._pull_one(name, credentials, progress) for name in names]
+        outcome = "Downloaded newer image" if any(new for _, new in owners) else "Image is up to date"
         await progress({"status": f"Status: {outcome} for {wanted.familiar}"})
-        return await self.resolve(image.id)
+        return await self.resolve(owners[-1][0])
+
+    async def _pull_one(
+        self, name: Reference, credentials: Credentials, progress: Progress
+    ) -> tuple[str, bool]:
+        """Fetch one image; its id, and whether the name has it only now."""
+        before = self._reader.read()
+        digest = await self._registry.pull(name, credentials, before, progress)
+        image = before.fetched(digest) or self._reader.read().named(name)
+        if image is None:
+            raise Failed(f"cannot find {name.familiar} in the image storage after it was pulled")
+        await self._name(image.id, *dict.fromkeys((name, name.with_digest(digest))))
+        await progress({"status": f"Digest: {digest}"})
+        owner = before.named(name)
+        return image.id, owner is None or owner.id != image.id
 
     async def push(self, reference: str, credentials: Credentials, progress: Progress) -> None:
         """Send one tag, or without a tag all tags of the repository.  NotFound if there is none."""
@@ -204,6 +217,7 @@ class ContainerStorage:
         config: ImageConfig,
         author: str,
         comment: str,
+        created_by: str = "",
     ) -> Image:
         """A new image of the parent's layers and the container's changes."""
         name = _new_name(reference) if reference else None
@@ -217,7 +231,8 @@ class ContainerStorage:
                 digest = await asyncio.to_thread(layers.write_layer, root.upper, unnamed)
             unnamed.rename(scratch / digest.removeprefix("sha256:"))
             document = _new_document(config, (*below.document.layers, digest), author, comment)
-            event = Event(document.created, " ".join(config.cmd or ()), author, comment)
+            command = created_by or " ".join(config.cmd or ())
+            event = Event(document.created, command, author, comment)
             document = replace(document, parent=below.id, history=(*below.document.history, event))
             stored = tuple(zip(below.document.layers, sizes, strict=True))
             return await self._store(scratch, document, stored, name)

@@ -72,27 +72,39 @@ class TreeWriter:
             self.add_below(path, name)
 
     def add_below(self, path: str, name: str) -> None:
-        """Everything below a directory, as NAME/..., or without a prefix if `name` is empty."""
-        waiting = [(path, name)]
-        while waiting:
-            path, name = waiting.pop()
-            prefix = name if not name or name.endswith("/") else f"{name}/"
-            below = self._add_directory(path, prefix)
-            waiting += [(f"{path.rstrip('/')}/{each}", prefix + each) for each in reversed(below)]
+        """Everything below a directory, as NAME/..., or without a prefix if `name` is empty.
 
-    def _add_directory(self, path: str, prefix: str) -> list[str]:
-        """Add what is in a directory; the names of the directories in it."""
+        Names are in order, and each directory is followed by what is in it.
+        """
+        open_directories = [_Directory(path, name)]
+        while open_directories:
+            inner = self._add_some(open_directories[-1])
+            if inner is None:
+                open_directories.pop()
+            else:
+                open_directories.append(inner)
+
+    def _add_some(self, directory: "_Directory") -> "_Directory | None":
+        """Add entries of a directory up to the next directory, which it returns; None at the end.
+
+        It is opened anew each time, so that a deep tree takes no descriptors.
+        """
         try:
-            descriptor = self._scope.open(path, os.O_RDONLY | os.O_DIRECTORY, links=False)
+            descriptor = self._scope.open(directory.path, os.O_RDONLY | os.O_DIRECTORY, links=False)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-                return []  # gone, or a link by now
+                return None  # gone, or a link by now
             raise
         try:
-            if self._changes and path != "/" and is_opaque(descriptor):
-                self._archive.addfile(_deletion(prefix + OPAQUE))
-            names = sorted(os.listdir(descriptor))
-            return [name for name in names if self._add_entry(descriptor, name, prefix + name)]
+            if directory.waiting is None:
+                directory.waiting = sorted(os.listdir(descriptor), reverse=True)
+                if self._changes and directory.path != "/" and is_opaque(descriptor):
+                    self._archive.addfile(_deletion(directory.prefix + OPAQUE))
+            while directory.waiting:
+                name = directory.waiting.pop()
+                if self._add_entry(descriptor, name, directory.prefix + name):
+                    return _Directory(f"{directory.path.rstrip('/')}/{name}", directory.prefix + name)
+            return None
         finally:
             os.close(descriptor)
 
@@ -142,6 +154,15 @@ class TreeWriter:
             self._archive.addfile(member, _Padded(file))  # type: ignore[arg-type]
         if status.st_nlink > 1:
             self._linked[identity] = member.name
+
+
+class _Directory:
+    """A directory that is being written; `waiting` are the names still to come, the next one last."""
+
+    def __init__(self, path: str, name: str):
+        self.path = path
+        self.prefix = name if not name or name.endswith("/") else f"{name}/"
+        self.waiting: list[str] | None = None
 
 
 class _Forward:

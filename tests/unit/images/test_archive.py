@@ -186,6 +186,14 @@ async def _collected(root: Path, path: str) -> bytes:
     return b"".join([piece async for piece in pieces])
 
 
+def test_members_are_in_order_each_directory_before_what_is_in_it(root: Path) -> None:
+    for path in ("d/b/x/y", "d/a", "d/c"):
+        (root / path).mkdir(parents=True)
+    (root / "d/b/0").write_text("")
+    names = ["d", "d/a", "d/b", "d/b/0", "d/b/x", "d/b/x/y", "d/c", "d/e", "d/f"]
+    assert got(root, "/d").getnames() == names
+
+
 def test_export_has_everything_without_a_prefix(root: Path) -> None:
     async def collect() -> bytes:
         return b"".join([piece async for piece in await PathArchives().export(str(root))])
