@@ -121,12 +121,12 @@ def published_port(story: Story, lab: Lab, engine: str) -> None:
     host = lab.host(1)
     story.chapter("A web server with a published port")
     story.do(host, "docker run -d --name web -p 8080:80 web")
-    page = "curl --silent --show-error --retry 5 --retry-connrefused --max-time 5"
-    here = story.do(host, f"{page} http://localhost:8080/")
+    settled(lambda: host.run("curl --silent --fail --max-time 1 http://localhost:8080/").ok)
+    here = story.do(host, "curl -sS http://localhost:8080/")
     story.see("the host gets the page through localhost", "It works" in here.stdout)
-    there = story.do(lab.outside, f"{page} http://{host.address}:8080/")
+    there = story.do(lab.outside, f"curl -sS http://{host.address}:8080/")
     story.see("the outside gets it through the host's address", "It works" in there.stdout)
-    who = story.do(lab.outside, f"{page} http://{host.address}:8080/cgi-bin/who")
+    who = story.do(lab.outside, f"curl -sS http://{host.address}:8080/cgi-bin/who")
     story.see(
         f"and the server sees the true client, {lab.outside.address}", lab.outside.address in who.stdout
     )
@@ -137,6 +137,8 @@ def published_port(story: Story, lab: Lab, engine: str) -> None:
         story.see(
             "no process stands between the port and the container", "docker-proxy" not in processes.stdout
         )
+        names = story.do(host, "ip netns list").stdout.split()
+        story.see("each container's network namespace has its name", {"one", "two", "web"} <= set(names))
 
 
 def how(story: Story, lab: Lab) -> None:
