@@ -138,6 +138,8 @@ def test_traces_show_what_was_added_and_nothing_else(lab: Lab) -> None:
 def test_a_lab_cannot_be_made_twice(lab: Lab) -> None:
     with pytest.raises(Conflict, match="there already"):
         Lab(NAME).up()
+    with pytest.raises(Conflict, match="there already"), Lab(NAME):
+        raise AssertionError
     assert lab.host(1).run("true").ok
 
 
@@ -196,6 +198,22 @@ def test_it_is_gone_after_down_when_up_was_killed_in_the_middle(delay: float) ->
     making.wait()
     subprocess.run([sys.executable, "-m", "fairlead", "lab", "down", "--name", name], check=True)
     nothing_is_left(name)
+
+
+def test_what_a_killed_user_left_is_cleared_by_the_next(lab: Lab) -> None:
+    name = f"{NAME}-user"
+    script = (
+        f"from fairlead.lab.lab import Lab\nwith Lab({name!r}) as lab:\n  print('up', flush=True)\n  input()"
+    )
+    user = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert user.stdout and user.stdout.readline() == b"up\n"
+    with Lab(f"{NAME}-early"):
+        assert name in Lab.names()
+    user.kill()
+    user.wait()
+    with Lab(f"{NAME}-late"):
+        nothing_is_left(name)
+    assert lab.host(1).run("true").ok
 
 
 def test_the_command_line_runs_a_lab() -> None:

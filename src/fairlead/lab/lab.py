@@ -24,6 +24,7 @@ from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound
 
 STATE_ROOT = Path(os.environ.get("FAIRLEAD_LAB_STATE", "/var/lib/fairlead-lab"))
 OUTSIDE = "outside"
+CREATOR = "creator"  # file with process id and start time
 MAXIMUM_HOSTS = 200
 PATIENCE = 0.5  # seconds that what ends by itself may take
 GONE = 20.0  # seconds that killed processes and their mounts may take to go
@@ -73,8 +74,10 @@ class Lab:
         raise NotFound(f"cannot find {name} in the lab {self.name}: there are {names}")
 
     def __enter__(self) -> "Lab":
-        self.down()  # what an earlier lab of this name left when it was killed
-        return self.up()
+        for name in self.names():
+            if _is_abandoned(STATE_ROOT / name):
+                Lab(name).down()
+        return self.up(bound=True)
 
     def __exit__(
         self,
@@ -84,8 +87,12 @@ class Lab:
     ) -> None:
         self.down()
 
-    def up(self) -> "Lab":
-        """Make the hosts.  Conflict if the lab is there already; nothing is left if it cannot be made."""
+    def up(self, bound: bool = False) -> "Lab":
+        """Make the hosts.  Conflict if the lab is there already; nothing is left if it cannot be made.
+
+        `bound` to the process that makes it: if that is killed, the next lab that is used as a
+        context manager, whoever uses it, takes this one down first.
+        """
         if os.geteuid() != 0:
             raise Failed("cannot make a lab: it takes root to make namespaces")
         if self.name in self.names():
@@ -93,6 +100,9 @@ class Lab:
                 f"cannot make the lab {self.name}: it is there already (`fairlead lab down` ends it)"
             )
         try:
+            self.state.mkdir(parents=True)
+            if bound:
+                (self.state / CREATOR).write_text(f"{os.getpid()} {start_time(os.getpid())}")
             self._build()
         except BaseException:
             self.down()
@@ -196,3 +206,20 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def start_time(pid: int) -> str:
+    """When a process started, in the kernel's ticks; "" when it has gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _is_abandoned(state: Path) -> bool:
+    """Whether a lab was bound to a process that has gone."""
+    try:
+        pid, started = (state / CREATOR).read_text().split()
+    except (OSError, ValueError):
+        return False
+    return start_time(int(pid)) != started

@@ -12,7 +12,7 @@ from pathlib import Path
 from fairlead import process
 from fairlead.lab import control_groups
 from fairlead.lab.host import Host
-from fairlead.lab.lab import Lab
+from fairlead.lab.lab import Lab, start_time
 
 _BORDER = "=====traces====="
 _LOOK = f"""
@@ -94,7 +94,7 @@ class Held:
 
     def remaining(self) -> list[str]:
         """What of it the machine still has; empty after the lab is down."""
-        now = {(pid, _start_time(pid)) for pid in _all_processes()}
+        now = {(pid, start_time(pid)) for pid in _all_processes()}
         left = [f"process {pid}" for pid, _ in sorted(self.processes & now)]
         left += [f"namespace {name}" for name in sorted(self.namespaces & _namespaces(_all_processes()))]
         left += [f"control group {path}" for path in sorted(self.control_groups) if path.exists()]
@@ -107,19 +107,12 @@ def held_by(lab: Lab) -> Held:
     """What the lab holds now."""
     running = control_groups.processes(lab.name)
     own = _namespaces(running) - _namespaces({os.getpid()})
-    started = frozenset((pid, _start_time(pid)) for pid in running)
+    started = frozenset((pid, start_time(pid)) for pid in running)
     return Held(lab.state, started, frozenset(own), frozenset(control_groups.groups(lab.name)))
 
 
 def _all_processes() -> set[int]:
     return {int(path.name) for path in Path("/proc").glob("[0-9]*")}
-
-
-def _start_time(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
 
 
 def _namespaces(pids: set[int]) -> set[str]:
