@@ -97,6 +97,10 @@ class Machine(Protocol):
         """Write files into the container's directory, in place, so that bind mounts show the change."""
         ...
 
+    async def read_file(self, container_id: str, name: str) -> str:
+        """The text of one of the container's files, "" if there is none that makes sense."""
+        ...
+
     async def remove_files(self, container_id: str) -> None:
         """Delete the container's directory."""
         ...

@@ -82,14 +82,18 @@ def _driver_options(attachment: Attachment) -> dict[str, str] | None:
 
 
 def _aliases(view: ContainerView, attached: AttachedNetwork, version: Version) -> list[str] | None:
-    """The aliases asked for, and up to API 1.44 the short id that Docker adds on user-defined networks."""
-    attachment = attached.attachment
+    """The aliases asked for; up to API 1.44 also the short id and the hostname, as Docker adds them.
+
+    It adds them on user-defined networks.
+    """
+    attachment, container = attached.attachment, view.container
     aliases = list(attachment.aliases)
-    short = view.container.id[:12]
+    short = container.id[:12]
     if version >= _HAS_PLAIN_ALIASES:
         aliases = [alias for alias in aliases if alias != short]
-    elif _has_names(view, attached) and short not in aliases:
-        aliases.append(short)
+    elif _has_names(view, attached):
+        added = (short, container.config.hostname)
+        aliases = [name for name in dict.fromkeys((*aliases, *added)) if name]
     return aliases if aliases or attachment.has_aliases else None
 
 

@@ -138,7 +138,7 @@ class Connections:
         await context.ledger.commit(
             put(container), *settled.written(), *(drop(endpoint) for endpoint in gone)
         )
-        await self._files.write(container, settled)
+        await self._files.change(container, before, settled)
 
 
 def _ids(stay: Stay) -> set[str]:

@@ -1,17 +1,22 @@
-"""The files that a container gets from the engine: written before it starts, rewritten when they change."""
+"""The files that a container gets from the engine: written before it starts, edited when they change."""
 
 from collections.abc import Mapping
 
+from fairlead.engine import links
 from fairlead.engine.context import Context
 from fairlead.engine.hostfiles import (
     EMBEDDED_SERVER,
     ResolvConf,
+    edited,
+    filtered,
     hosts_text,
-    is_loopback,
+    moved,
+    own_names,
     parse_resolv_conf,
     reachable,
 )
 from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.model.addresses import Address
 from fairlead.model.container import Container, HostsEntry
 
 DESTINATIONS = {"resolv.conf": "/etc/resolv.conf", "hostname": "/etc/hostname", "hosts": "/etc/hosts"}
@@ -33,43 +38,61 @@ class Files:
         }
         await self._context.machine.write_files(container.id, texts)
 
+    async def change(self, container: Container, before: Stay, after: Stay) -> None:
+        """Replace what follows from one stay by what follows from another; what it wrote itself stays."""
+        machine = self._context.machine
+        text = await machine.read_file(container.id, "hosts")
+        if text:
+            old, new = self._entries(container, before), self._entries(container, after)
+            gone = [entry for entry in old if entry not in new]
+            texts = {"hosts": edited(text, gone, [entry for entry in new if entry not in old])}
+        else:
+            texts = {"hosts": await self._hosts(container, after)}
+        resolv_conf = await self._resolv_conf(container, after)
+        if resolv_conf != await self._resolv_conf(container, before):
+            texts["resolv.conf"] = resolv_conf
+        await machine.write_files(container.id, texts)
+
+    async def move(self, container: Container, name: str, address: Address) -> None:
+        """Let the hosts entry that begins with a name lead to another address."""
+        text = await self._context.machine.read_file(container.id, "hosts")
+        await self._context.machine.write_files(container.id, {"hosts": moved(text, name, address)})
+
     def binds(self, owner_id: str) -> Mapping[str, str]:
         """Where the files of a container are mounted, by their paths on the host."""
         directory = self._context.machine.directory(owner_id)
         return {destination: f"{directory}/{name}" for name, destination in DESTINATIONS.items()}
 
     async def _hosts(self, container: Container, stay: Stay) -> str:
-        if not stay.sandbox.name:
+        extra = container.host_config.extra_hosts or ()
+        if not stay.sandbox.name and not extra:
             return await self._context.machine.hosts_file()
-        hostname, domain = container.config.hostname, container.config.domainname
-        names = (f"{hostname}.{domain}", hostname) if domain else (hostname,)
-        own = [
-            HostsEntry(interface.ip, names)
+        return hosts_text(self._entries(container, stay), extra, self._gateway())
+
+    def _gateway(self) -> Address | None:
+        """The host's address on docker0."""
+        networks = self._context.records.networks.values()
+        pools = next((network.pools for network in networks if network.default_bridge), ())
+        return next((pool.gateway for pool in pools if pool.subnet.version == 4), None)
+
+    def _entries(self, container: Container, stay: Stay) -> list[HostsEntry]:
+        """The targets of its links by alias, hostname and name, then its own names."""
+        entries = []
+        if any(network.default_bridge for network, _ in stay.places):
+            for target, alias, address in links.targets(self._context.records, container):
+                names = dict.fromkeys((alias, target.config.hostname, target.name))
+                entries.append(HostsEntry(address, tuple(names)))
+        own = own_names(container.config.hostname, container.config.domainname)
+        return entries + [
+            HostsEntry(interface.ip, own)
             for _, endpoint in stay.places
             for interface in (endpoint.ipv4, endpoint.ipv6)
             if interface is not None
         ]
-        return hosts_text([*self._linked(container, stay), *own], container.host_config.extra_hosts or ())
-
-    def _linked(self, container: Container, stay: Stay) -> list[HostsEntry]:
-        """The entries of links on the default bridge: alias, hostname and name of each target."""
-        entries = []
-        containers = self._context.records.containers
-        for target_id, alias in container.links:
-            target, target_stay = containers.get(target_id), self._sandboxes.of(target_id)
-            if target is None or target_stay is None:
-                continue
-            address = next((e.ipv4 for n, e in target_stay.places if n.default_bridge and e.ipv4), None)
-            if address is not None and any(network.default_bridge for network, _ in stay.places):
-                names = dict.fromkeys((alias, target.config.hostname, target.name))
-                entries.append(HostsEntry(address.ip, tuple(names)))
-        return entries
 
     async def _resolv_conf(self, container: Container, stay: Stay) -> str:
         text = await self._context.machine.resolv_conf()
         host, settings, own = parse_resolv_conf(text), self._context.settings, container.host_config
-        if not stay.sandbox.name and not (own.dns or own.dns_search or own.dns_options):
-            return text
         servers = own.dns or settings.dns
         search = own.dns_search or settings.dns_search
         options = own.dns_options or settings.dns_opt
@@ -78,9 +101,9 @@ class Files:
             if not any(word.startswith("ndots:") for word in words):
                 words = (*words, "ndots:0")
             return ResolvConf((EMBEDDED_SERVER,), search or host.search, words).text()
-        if not (servers or search or options) and not any(map(is_loopback, host.servers)) and host.servers:
-            return text
         ipv6 = any(endpoint.ipv6 for _, endpoint in stay.places)
-        return ResolvConf(
-            servers or reachable(host, ipv6), search or host.search, options or host.options
-        ).text()
+        shared = not stay.sandbox.name  # the host's own namespace reaches all that the host reaches
+        if not (servers or search or options):
+            return text if shared else filtered(text, ipv6)
+        known = host.servers if shared else reachable(host, ipv6)
+        return ResolvConf(servers or known, search or host.search, options or host.options).text()

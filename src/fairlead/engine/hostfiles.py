@@ -3,11 +3,14 @@
 Source of the forms: libnetwork `etchosts` and `resolvconf`.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from fairlead.model.addresses import Address
 from fairlead.model.container import HostsEntry
+from fairlead.model.errors import Failed
 
 LOOPBACK_HOSTS = (
     "127.0.0.1\tlocalhost\n"
@@ -19,7 +22,10 @@ LOOPBACK_HOSTS = (
 )
 # Used when the host has no resolver that a container could reach (libnetwork's own choice).
 FALLBACK_SERVERS = ("8.8.8.8", "8.8.4.4")
+FALLBACK_SERVERS6 = ("2001:4860:4860::8888", "2001:4860:4860::8844")
 EMBEDDED_SERVER = "127.0.0.11"
+HOST_GATEWAY = "host-gateway"  # stands for the host's address on docker0 in --add-host
+SERVER_LINE = re.compile(r"^nameserver[ \t]+(\S+)[^\n]*\n*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +75,73 @@ def is_loopback(server: str) -> bool:
 
 def reachable(host: ResolvConf, ipv6: bool) -> tuple[str, ...]:
     """The host's servers that a container without a resolver of ours can ask."""
-    servers = tuple(each for each in host.servers if not is_loopback(each) and (ipv6 or ":" not in each))
-    return servers or FALLBACK_SERVERS
+    servers = tuple(each for each in host.servers if _within_reach(each, ipv6))
+    return servers or _fallback(ipv6)
 
 
-def hosts_text(own: Sequence[HostsEntry], extra: Sequence[str]) -> str:
-    """The text of /etc/hosts: loopback, --add-host entries (`name:address`), then links and the own name."""
-    lines = [LOOPBACK_HOSTS]
+def _within_reach(server: str, ipv6: bool) -> bool:
+    return not is_loopback(server) and (ipv6 or ":" not in server)
+
+
+def _fallback(ipv6: bool) -> tuple[str, ...]:
+    return FALLBACK_SERVERS + (FALLBACK_SERVERS6 if ipv6 else ())
+
+
+def filtered(text: str, ipv6: bool) -> str:
+    """The host's resolv.conf without the servers that a container does not reach, all else as it is.
+
+    Where no server is left the fallback follows after an empty line.
+    Source: libnetwork `resolvconf.FilterResolvDNS`.
+    """
+    kept = SERVER_LINE.sub(lambda line: line[0] if _within_reach(line[1], ipv6) else "", text)
+    if SERVER_LINE.search(kept):
+        return kept
+    return kept + "".join(f"\nnameserver {server}" for server in _fallback(ipv6)) + "\n"
+
+
+def own_names(hostname: str, domain: str) -> tuple[str, ...]:
+    """What a container calls itself: the full name, then its first part.
+
+    Either option may have brought the domain.  Source: libnetwork `updateHostsFile`.
+    """
+    full = f"{hostname}.{domain}" if domain else hostname
+    first, dot, _ = full.partition(".")
+    return (full, first) if dot else (full,)
+
+
+def hosts_text(own: Sequence[HostsEntry], extra: Sequence[str], gateway: Address | None) -> str:
+    """The text of /etc/hosts: loopback, --add-host entries (`name:address`), then links and the own name.
+
+    `gateway` is what the word host-gateway stands for; Failed where it is asked for and there is none.
+    """
+    return "".join([LOOPBACK_HOSTS, *_extra_lines(extra, gateway), *map(_line, own)])
+
+
+def _extra_lines(extra: Sequence[str], gateway: Address | None) -> list[str]:
+    lines = []
     for each in extra:
         name, _, address = each.partition(":")
+        if address == HOST_GATEWAY:
+            if gateway is None:
+                raise Failed(f"unable to derive the IP value for {HOST_GATEWAY}")
+            address = str(gateway)
         lines.append(f"{address}\t{name}\n")
-    lines += [f"{entry.address}\t{' '.join(entry.names)}\n" for entry in own]
-    return "".join(lines)
+    return lines
+
+
+def edited(text: str, gone: Collection[HostsEntry], come: Sequence[HostsEntry]) -> str:
+    """A hosts file with some entries of ours replaced; what the container wrote itself stays."""
+    lost = set(map(_line, gone))
+    kept = "".join(line for line in text.splitlines(keepends=True) if line not in lost)
+    if kept and not kept.endswith("\n"):
+        kept += "\n"
+    return kept + "".join(map(_line, come))
+
+
+def moved(text: str, name: str, address: Address) -> str:
+    """A hosts file in which the entry that begins with `name` leads to another address."""
+    return re.sub(rf"^\S+(?=\t{re.escape(name)}(\s|$))", str(address), text, flags=re.MULTILINE)
+
+
+def _line(entry: HostsEntry) -> str:
+    return f"{entry.address}\t{' '.join(entry.names)}\n"

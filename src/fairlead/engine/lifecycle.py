@@ -284,15 +284,11 @@ class Lifecycle:
 
     def _link_environment(self, container: Container) -> tuple[str, ...]:
         """What its links tell it: variables about every target that runs on the default bridge."""
-        variables: list[str] = []
-        for target_id, alias in container.links:
-            target, stay = self._context.records.containers.get(target_id), self._sandboxes.of(target_id)
-            if target is None or stay is None:
-                continue
-            address = next((e.ipv4 for n, e in stay.places if n.default_bridge and e.ipv4), None)
-            if address is not None:
-                variables += links.environment(container.name, alias, address.ip, target)
-        return tuple(variables)
+        return tuple(
+            variable
+            for target, alias, address in links.targets(self._context.records, container)
+            for variable in links.environment(container.name, alias, address, target)
+        )
 
     def _wants_init(self, container: Container) -> bool:
         own = container.host_config.init

@@ -1,4 +1,4 @@
-"""What `--link` tells a container on the default bridge: environment variables about its targets.
+"""What `--link` means on the default bridge: who is meant, and environment variables about them.
 
 Source of the names and forms: Docker's `links.ToEnv`.
 """
@@ -7,8 +7,25 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from fairlead.model.container import Container
+from fairlead.model.records import Records
 
 OWN = ("PATH", "HOME", "HOSTNAME")
+
+
+def targets(records: Records, container: Container) -> list[tuple[Container, str, IPv4Address]]:
+    """The running targets of its links on the default bridge, with their aliases and addresses."""
+    places = {
+        endpoint.container_id: endpoint.ipv4.ip
+        for endpoint in records.endpoints.values()
+        if endpoint.ipv4 is not None
+        and endpoint.phase == "settled"
+        and records.networks[endpoint.network_id].default_bridge
+    }
+    return [
+        (records.containers[target], alias, places[target])
+        for target, alias in container.links
+        if target in records.containers and target in places
+    ]
 
 
 def environment(child: str, alias: str, address: IPv4Address, target: Container) -> list[str]:

@@ -103,8 +103,11 @@ class Sandboxes:
         attached = list(networks)
         sandbox = await self._new_sandbox(container, [network for _, network in attached])
         places: list[tuple[Network, Endpoint]] = []
+        # Interfaces are numbered by the networks' names, internal networks last, as with Docker.
+        ranked = sorted((network.internal, network.name) for _, network in attached)
         for number, (attachment, network) in enumerate(attached):
-            endpoint = self.new_endpoint(container, sandbox, attachment, network, f"eth{number}", number)
+            interface = f"eth{ranked.index((network.internal, network.name))}"
+            endpoint = self.new_endpoint(container, sandbox, attachment, network, interface, number)
             places.append((network, endpoint))
         return Stay(sandbox, tuple(self.with_way_out(places)))
 

@@ -16,6 +16,7 @@ from fairlead.model.views import HostFacts
 
 RTF_UP = 0x0001  # linux/route.h
 RTF_REJECT = 0x0200
+LARGEST_FILE = 1 << 20  # bytes that a hosts file may have
 
 
 class HostMachine:
@@ -109,6 +110,11 @@ class HostMachine:
                     file.write(text)
         except OSError as error:
             raise Failed(f"cannot write the files of container {container_id[:12]}: {error}") from error
+
+    async def read_file(self, container_id: str, name: str) -> str:
+        """The text of one of its files; "" too where the container has made it larger than makes sense."""
+        path = os.path.join(self.directory(container_id), name)
+        return _text(path) if os.path.exists(path) and os.path.getsize(path) <= LARGEST_FILE else ""
 
     async def remove_files(self, container_id: str) -> None:
         """Delete the container's directory; fine when there is none."""
