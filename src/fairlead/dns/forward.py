@@ -131,7 +131,7 @@ class Forwarding(Generic[Work]):
             if upstream not in flight.silent:
                 flight.silent.add(upstream)
                 self._silent(upstream, now)
-        if now - flight.begun >= PATIENCE:
+        if now >= flight.begun + PATIENCE:
             flight.landed = True
             return Due(flight, ())
         if flight.asked < len(flight.upstreams):
