@@ -110,6 +110,8 @@ class Program:
             console.pieces.put_nowait(None)
         for follower in self.followers:
             follower.put_nowait(None)
+        self.consoles = []
+        self.typed = asyncio.Queue()
 
     async def _main(self) -> int:
         if self.command[0] == "echo":
@@ -247,7 +249,6 @@ class Containers:
         ending = self.wait(reference, "next-exit")
         self.programs[container.id].stop()
         await ending
-        self.programs[container.id] = Program(container.config.cmd or (), self._engine.tick)
 
     async def pause(self, reference: str) -> None:
         self._become(self.get(reference), "paused")
@@ -522,6 +523,8 @@ class ImageStore:
         self.images: dict[str, Image] = {}
         self.pulls: list[tuple[str, Credentials]] = []
         self.pull_waits: asyncio.Event | None = None
+        self.load_waits: asyncio.Event | None = None
+        self.loading = False
         self.cancelled: list[str] = []
         self.add("busybox:latest", ImageConfig(cmd=("sh",), env=("PATH=/bin",)))
 
@@ -580,6 +583,9 @@ class ImageStore:
 
     async def load(self, archive: AsyncIterator[bytes], progress: Progress) -> None:
         content = b"".join([piece async for piece in archive])
+        self.loading = True
+        if self.load_waits is not None:
+            await self.load_waits.wait()
         await progress({"status": "Loading layer", "id": "abc"})
         if not content.startswith(b"image "):
             raise InvalidParameter("invalid tar header")

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import fcntl
 import select
 import socket
+import sys
+import termios
 from collections import deque
 
 HIGH_WATER = 1 << 20  # bytes read ahead before reading pauses
 LINGER = 5.0  # seconds that a client gets to see the end of the output
+HEAD_LOOKS, HEAD_LOOK = 40, 0.0005  # how often, and after how many seconds, the head's fate is looked at
 WATCH = 2.0  # seconds between looks at whether a client that ended its side is still there
 
 
@@ -27,13 +31,21 @@ class RawConnection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
 
-    def take_over(self, head: bytes, tail: bytes = b"") -> None:
-        """Send a head, then be the transport's protocol; `tail` has been read already."""
+    async def take_over(self, head: bytes) -> None:
+        """Send a head, then be the transport's protocol.
+
+        Some clients (docker-py) read the head through a buffer and the rest past it: what came
+        along with the head would be lost to them.  So a client on a unix socket gets a moment to
+        read the head by itself.
+        """
         self._transport.write(head)
         self._transport.set_protocol(self)
-        if tail:
-            self.data_received(tail)
         self._transport.resume_reading()
+        peer = self._transport.get_extra_info("socket")
+        for _ in range(HEAD_LOOKS):
+            if peer is None or self._lost.is_set() or not _unread(peer):
+                return
+            await asyncio.sleep(HEAD_LOOK)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -123,6 +135,16 @@ class RawConnection(asyncio.Protocol):
         while not (self._lost.is_set() or self._ended):
             self._changed.clear()
             await self._changed.wait()
+
+
+def _unread(peer: socket.socket) -> bool:
+    """Whether the other end of a unix socket has yet to read what was written; False for other sockets."""
+    if peer.family != socket.AF_UNIX:
+        return False
+    with contextlib.suppress(OSError):
+        waiting = fcntl.ioctl(peer.fileno(), termios.TIOCOUTQ, b"\0" * 4)
+        return int.from_bytes(waiting, sys.byteorder) > 0
+    return False
 
 
 def _hung_up(transport_socket: socket.socket | None) -> bool:

@@ -26,7 +26,7 @@ from fairlead.api.exchange import (
 )
 from fairlead.api.facade import Engine
 from fairlead.api.guard import is_foreign
-from fairlead.api.listeners import Listener, open_listeners
+from fairlead.api.listeners import BACKLOG, Listener, open_listeners
 from fairlead.api.rawconnection import RawConnection
 from fairlead.api.routes import Route, Span, Table
 from fairlead.dockerapi.status import PAGE_NOT_FOUND, error_body, message_of, status_of
@@ -141,7 +141,7 @@ class _Request(Request):
             raise ConnectionResetError("the client has gone")
         self.outcome = _TakenOver()
         connection = RawConnection(transport, self._inner.protocol)
-        connection.take_over(_raw_head(content_type, "upgrade" in self.header("Connection").lower()))
+        await connection.take_over(_raw_head(content_type, "upgrade" in self.header("Connection").lower()))
         return connection
 
     async def websocket(self, binary: bool) -> Connection:
@@ -250,6 +250,8 @@ class ApiServer:
         self._table = Table()
         self._listeners: tuple[Listener, ...] = ()
         self._opened: list[tuple[asyncio.Server, _Server]] = []
+        self._requests: set[asyncio.Task[object]] = set()
+        # Those of them that change something, each in a task of its own, which outlives its client.
         self._work: dict[asyncio.Task[Answer | None], _Request] = {}
 
     async def start(self) -> None:
@@ -259,9 +261,11 @@ class ApiServer:
         for listener in self._listeners:
             server = _Server(self._handler(listener), handler_cancellation=True)
             if listener.remote:
-                opened = await loop.create_server(server, sock=listener.socket, ssl=self._security.context)
+                opened = await loop.create_server(
+                    server, sock=listener.socket, ssl=self._security.context, backlog=BACKLOG
+                )
             else:
-                opened = await loop.create_unix_server(server, sock=listener.socket)
+                opened = await loop.create_unix_server(server, sock=listener.socket, backlog=BACKLOG)
             self._opened.append((opened, server))
 
     async def stop(self, patience: float = 10.0) -> None:
@@ -270,21 +274,26 @@ class ApiServer:
             opened.close()
         for listener in self._listeners:
             listener.close()
-        for _, server in self._opened:
-            server.pre_shutdown()
         changes = [task for task, request in self._work.items() if not request.taken_over]
         if changes:
             await asyncio.wait(changes, timeout=patience)
-        for task in list(self._work):
+        tasks = [*self._work, *self._requests]
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(server.shutdown(0.1) for _, server in self._opened))
-        await asyncio.gather(*self._work, return_exceptions=True)
         self._opened.clear()
         self._listeners = ()
 
     def _handler(self, listener: Listener) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         async def handle(inner: web.BaseRequest) -> web.StreamResponse:
-            return await self._respond(inner, listener)
+            task = asyncio.current_task()
+            assert task is not None
+            self._requests.add(task)
+            try:
+                return await self._respond(inner, listener)
+            finally:
+                self._requests.discard(task)
 
         return handle
 

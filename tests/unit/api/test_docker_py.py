@@ -30,7 +30,7 @@ def test_a_life(client: docker.DockerClient) -> None:
     box = client.containers.run(
         "busybox", ["sleep"], name="box", detach=True, ports={"80/tcp": 8080}, labels={"a": "b"}
     )
-    assert box.status == "created" or box.status == "running"
+    assert client.containers.get("box").status == "running"
     assert [each.name for each in client.containers.list(filters={"label": "a=b"})] == ["box"]
     box.reload()
     assert box.attrs["HostConfig"]["PortBindings"] == {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}
@@ -140,5 +140,6 @@ def test_the_system(client: docker.DockerClient) -> None:
     assert client.ping()
     assert client.version()["ApiVersion"] == "1.47"
     assert client.info()["Name"] == "host"
-    assert client.df()["LayersSize"] == 1000
+    if client.api._version != "1.24":  # docker-py knows no df there
+        assert client.df()["LayersSize"] == 1000
     assert client.login("me", "secret")["Status"] == "Login Succeeded"
