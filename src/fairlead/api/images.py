@@ -162,7 +162,7 @@ async def create(engine: Engine, request: Request) -> None:
 
 async def load(engine: Engine, request: Request) -> None:
     """POST /images/load; `quiet` leaves out all but the names."""
-    quiet = request.query.truth("quiet")
+    quiet = request.query.truth("quiet", default=True)
 
     async def take_in(tell: Progress) -> None:
         async def chosen(message: Mapping[str, object]) -> None:

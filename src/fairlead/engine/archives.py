@@ -1,5 +1,6 @@
 """Paths inside containers, running or not: `docker cp`, export, diff and commit."""
 
+import posixpath
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,7 @@ from fairlead.engine.creation import Creation
 from fairlead.engine.references import References
 from fairlead.model.commands import CommitContainer
 from fairlead.model.container import Container, PathStat
+from fairlead.model.errors import NotFound
 from fairlead.model.image import Image, RootFilesystem
 
 
@@ -34,18 +36,29 @@ class ContainerArchives:
                     await images.release(container.id)
 
     @asynccontextmanager
-    async def _view(self, container: Container) -> AsyncIterator[str]:
-        """The path under which everything that the container sees lies: with its volumes while it runs."""
-        if container.state.status in ("running", "paused"):
-            yield f"/proc/{container.state.pid}/root"
-            return
-        async with self._root(container) as root:
-            yield root.path
+    async def _view(self, container: Container, path: str) -> AsyncIterator[tuple[str, str]]:
+        """Where a path of the container is found: a root, and the path below it.
+
+        A running container is seen through its process, volumes and all; of one that does not run
+        the mounts are looked up here.
+        """
+        try:
+            if container.state.status in ("running", "paused"):
+                yield f"/proc/{container.state.pid}/root", path
+                return
+            mounted = _mounted(container, path)
+            if mounted is not None:
+                yield mounted
+                return
+            async with self._root(container) as root:
+                yield root.path, path
+        except NotFound as error:
+            raise NotFound(f"{error.message} in container {container.name}") from error
 
     async def stat_path(self, reference: str, path: str) -> PathStat:
         """What is at a path.  NotFound if nothing."""
-        async with self._view(self._references.find(reference)) as root:
-            return await self._context.archives.stat(root, path)
+        async with self._view(self._references.find(reference), path) as (root, inside):
+            return await self._context.archives.stat(root, inside)
 
     async def get_archive(self, reference: str, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
         """What is at a path, and a tar of it."""
@@ -53,8 +66,8 @@ class ContainerArchives:
         stat = await self.stat_path(reference, path)
 
         async def content() -> AsyncIterator[bytes]:
-            async with self._view(container) as root:
-                _, pieces = await self._context.archives.get(root, path)
+            async with self._view(container, path) as (root, inside):
+                _, pieces = await self._context.archives.get(root, inside)
                 async for piece in pieces:
                     yield piece
 
@@ -69,8 +82,8 @@ class ContainerArchives:
         copy_owner: bool,
     ) -> None:
         """Unpack a tar at a path."""
-        async with self._view(self._references.find(reference)) as root:
-            await self._context.archives.put(root, path, archive, no_overwrite_dir_non_dir, copy_owner)
+        async with self._view(self._references.find(reference), path) as (root, inside):
+            await self._context.archives.put(root, inside, archive, no_overwrite_dir_non_dir, copy_owner)
 
     async def export(self, reference: str) -> AsyncIterator[bytes]:
         """A tar of the whole root, without volumes."""
@@ -108,7 +121,13 @@ class ContainerArchives:
         try:
             async with self._root(container) as root:
                 image = await context.images.commit(
-                    root, parent, request.reference, config, request.author, request.comment
+                    root,
+                    parent,
+                    request.reference,
+                    config,
+                    request.author,
+                    request.comment,
+                    " ".join(container.config.cmd or ()),
                 )
         finally:
             if freeze:
@@ -116,3 +135,22 @@ class ContainerArchives:
         attributes = {**Creation.attributes(container), "comment": request.comment, "imageID": image.id}
         context.events.emit("container", "commit", container.id, attributes)
         return image
+
+
+def _mounted(container: Container, path: str) -> tuple[str, str] | None:
+    """The directory of the host that is mounted nearest above a path, and the path in it."""
+    wanted = posixpath.normpath("/" + path)
+    points = [
+        point
+        for point in container.mounts
+        if point.source and (wanted == point.destination or wanted.startswith(point.destination + "/"))
+    ]
+    if not points:
+        return None
+    nearest = max(points, key=lambda point: len(point.destination))
+    below = wanted.removeprefix(nearest.destination).lstrip("/")
+    if not below and not path.endswith("/."):
+        # The mount point itself: the directory by its name, not what is in it.
+        parent, name = posixpath.split(nearest.source)
+        return parent, f"/{name}"
+    return nearest.source, f"/{below}" + ("/." if path.endswith("/.") else "")

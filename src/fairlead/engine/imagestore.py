@@ -40,7 +40,11 @@ class ImageStore:
     async def push(self, reference: str, credentials: Credentials, progress: Progress) -> None:
         """Send an image to a registry."""
         await self._context.images.push(reference, credentials, progress)
-        self._tell("push", reference, await self.inspect(reference))
+        try:
+            image = await self.inspect(reference)
+        except NotFound:
+            return  # every tag of a repository was sent, and none of them is called latest
+        self._tell("push", reference, image)
 
     async def authenticate(self, credentials: Credentials) -> None:
         """Ask the registry whether it takes them.  Unauthorized if not."""
