@@ -1,7 +1,7 @@
 """Which subnet a network gets when it does not name one: the first that nothing overlaps."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import ip_network
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from fairlead.model.addresses import Subnet
 from fairlead.model.config import AddressPool
@@ -29,25 +29,36 @@ def relevant_routes(routes: Iterable[Subnet]) -> list[Subnet]:
     return [route for route in routes if route.prefixlen > 1]
 
 
-def candidates(pools: Sequence[AddressPool]) -> Iterator[Subnet]:
-    """Every subnet that the pools can give, in order."""
-    for pool in pools:
-        if pool.size == pool.base.prefixlen:
-            yield pool.base
-        else:
-            yield from pool.base.subnets(new_prefix=pool.size)
-
-
 def choose(pools: Sequence[AddressPool], version: int, used: Iterable[Subnet]) -> Subnet:
     """The first subnet of that IP version which overlaps none in `used`.
 
     Raises Conflict with Docker's words when the pools are exhausted.
     """
-    occupied = [each for each in used if each.version == version]
-    for subnet in candidates([pool for pool in pools if pool.base.version == version]):
-        if not any(overlaps(subnet, each) for each in occupied):
-            return subnet
+    spans = sorted(
+        (int(each.network_address), int(each.broadcast_address)) for each in used if each.version == version
+    )
+    for pool in pools:
+        if pool.base.version == version:
+            free = _first_free(pool, spans)
+            if free is not None:
+                return free
     raise Conflict(
         f"could not find an available, non-overlapping IPv{version} address pool among the defaults "
         "to assign to the network"
     )
+
+
+def _first_free(pool: AddressPool, spans: Sequence[tuple[int, int]]) -> Subnet | None:
+    """The lowest subnet of the pool that touches none of the spans, which are in order."""
+    base = pool.base
+    size = 1 << (base.max_prefixlen - pool.size)
+    candidate = int(base.network_address)
+    for low, high in spans:
+        if low >= candidate + size:
+            break
+        if high >= candidate:
+            candidate = (high // size + 1) * size
+    if candidate + size - 1 > int(base.broadcast_address):
+        return None
+    kind = IPv4Network if base.version == 4 else IPv6Network
+    return kind((candidate, pool.size))

@@ -81,14 +81,14 @@ def test_an_import(api: Serving) -> None:
 
 def test_load(api: Serving) -> None:
     headers = {"Content-Type": "application/x-tar"}
-    reply = api.ask("POST", "/images/load", raw=b"image a:1", headers=headers)
+    reply = api.ask("POST", "/images/load?quiet=0", raw=b"image a:1", headers=headers)
     assert reply.lines == [
         {"status": "Loading layer", "id": "abc"},
         {"stream": "Loaded image: a:1\n"},
     ]
     quiet = api.ask("POST", "/images/load", raw=b"image a:2", headers=headers, quiet=1)
     assert quiet.lines == [{"stream": "Loaded image: a:2\n"}]
-    wrong = api.ask("POST", "/images/load", raw=b"zork", headers=headers)
+    wrong = api.ask("POST", "/images/load?quiet=0", raw=b"zork", headers=headers)
     assert (wrong.status, wrong.lines[-1]["error"]) == (200, "invalid tar header")
     silent = api.ask("POST", "/images/load", raw=b"zork", headers=headers, quiet=1)
     assert (silent.status, silent.message) == (400, "invalid tar header")

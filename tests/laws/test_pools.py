@@ -1,0 +1,30 @@
+"""Whatever is used, the subnet that is chosen overlaps none of it, and no lower one was free."""
+
+from ipaddress import IPv4Network, ip_network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead.ipam.pools import choose, overlaps
+from fairlead.model.config import AddressPool
+from fairlead.model.errors import Conflict
+
+BASE = ip_network("10.0.0.0/24")
+SUBNETS = st.builds(
+    lambda start, length: IPv4Network((int(BASE.network_address) + start, length), strict=False),
+    st.integers(0, 255),
+    st.integers(20, 32),
+)
+
+
+@given(st.lists(SUBNETS, max_size=20), st.integers(24, 32))
+def test_the_first_free_subnet_is_chosen(used: list[IPv4Network], size: int) -> None:
+    free = [
+        each for each in BASE.subnets(new_prefix=size) if not any(overlaps(each, other) for other in used)
+    ]
+    try:
+        chosen = choose([AddressPool(BASE, size)], 4, used)
+    except Conflict:
+        assert not free
+    else:
+        assert chosen == free[0]
