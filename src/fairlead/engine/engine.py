@@ -26,6 +26,7 @@ from fairlead.engine.health import HealthChecks
 from fairlead.engine.imagestore import ImageStore
 from fairlead.engine.ledger import Ledger, put
 from fairlead.engine.lifecycle import Lifecycle
+from fairlead.engine.linking import Linking
 from fairlead.engine.mounts import Mounts
 from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
@@ -84,7 +85,8 @@ class Engine:
         self.images = ImageStore(context)
         self.execs = Execs(context, references)
         creation = Creation(context, references, networks, Mounts(machine, self.volumes, references.find))
-        lifecycle = Lifecycle(context, references, networks, sandboxes, files, consoles, waits)
+        linking = Linking(context, sandboxes, files)
+        lifecycle = Lifecycle(context, references, networks, sandboxes, files, linking, consoles, waits)
         stopping = Stopping(context, references, lifecycle, waits)
         removal = Removal(context, references, sandboxes, stopping, self.volumes, consoles, waits)
         health = HealthChecks(context)

@@ -5,6 +5,7 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from fairlead.boundary import ExecProcess, ExecRequest, Stream
+from fairlead.engine import links
 from fairlead.engine.context import Context
 from fairlead.engine.creation import Creation
 from fairlead.engine.references import References
@@ -47,14 +48,15 @@ class Execs:
         self._forget_old()
         identity = self._context.new_id()
         self._execs[identity] = _Exec(found.id, self._completed(found, request))
-        self._tell(f"exec_create: {' '.join(request.command)}", found, identity)
+        self._tell(f"exec_create: {_command_line(request)}", found, identity)
         return identity
 
-    @staticmethod
-    def _completed(container: Container, request: ExecRequest) -> ExecRequest:
-        """The request with the container's environment, user and directory where it has none of its own."""
-        given = {text.partition("=")[0] for text in request.environment}
-        inherited = [text for text in container.config.env if text.partition("=")[0] not in given]
+    def _completed(self, container: Container, request: ExecRequest) -> ExecRequest:
+        """The request with the container's environment, user and directory where it has none of its own.
+
+        What its links tell is told anew: their targets may have moved since the container started.
+        """
+        inherited = (*links.told(self._context.records, container), *container.config.env)
         return replace(
             request,
             environment=(*inherited, *request.environment),
@@ -85,7 +87,7 @@ class Execs:
         request = replace(entry.request, console_size=console_size)
         if detach:
             request = replace(request, attach_stdin=False, attach_stdout=False, attach_stderr=False)
-        self._tell(f"exec_start: {' '.join(request.command)}", container, exec_id)
+        self._tell(f"exec_start: {_command_line(request)}", container, exec_id)
         try:
             entry.process = await self._context.runtime.exec(container, exec_id, request)
         except FairleadError as error:
@@ -160,3 +162,8 @@ class Execs:
     def _tell(self, action: str, container: Container, exec_id: str, **extra: str) -> None:
         attributes = {**Creation.attributes(container), "execID": exec_id, **extra}
         self._context.events.emit("container", action, container.id, attributes)
+
+
+def _command_line(request: ExecRequest) -> str:
+    """The command as Docker's events show it: a blank follows the program even without arguments."""
+    return f"{request.command[0]} {' '.join(request.command[1:])}"

@@ -15,6 +15,7 @@ from fairlead.engine.context import Context
 from fairlead.engine.creation import Creation, require_joinable
 from fairlead.engine.files import Files
 from fairlead.engine.ledger import put
+from fairlead.engine.linking import Linking
 from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes, Stay, port_failure
@@ -39,6 +40,7 @@ class Lifecycle:
         networks: Networks,
         sandboxes: Sandboxes,
         files: Files,
+        linking: Linking,
         consoles: Consoles,
         waits: Waits,
     ):
@@ -47,6 +49,7 @@ class Lifecycle:
         self._networks = networks
         self._sandboxes = sandboxes
         self._files = files
+        self._linking = linking
         self._consoles = consoles
         self._waits = waits
 
@@ -71,6 +74,7 @@ class Lifecycle:
             finally:
                 self._consoles.give_up(container_id)
             attributes = Creation.attributes(container)
+        await self._linking.follow(container_id)
         context.events.emit("container", "start", container_id, attributes)
 
     async def _launch(self, container: Container, restart_count: int) -> None:
@@ -104,6 +108,7 @@ class Lifecycle:
         context = self._context
         if container.host_config.network_mode.startswith("container:"):
             return None
+        links.require_running(context.records, container)
         left_over = self._sandboxes.of(container.id)
         if left_over is not None:
             await self._sandboxes.leave(left_over, container.name)
@@ -115,7 +120,7 @@ class Lifecycle:
             if not (without_bridge and attachment.network == "bridge")
         ]
         require_possible(attached)
-        stay = await self._sandboxes.allocate(container, attached)
+        stay = self._linking.opened(container, await self._sandboxes.allocate(container, attached))
         known = replace(
             container,
             sandbox_id=stay.sandbox.id,
@@ -146,7 +151,7 @@ class Lifecycle:
             directory=context.machine.directory(container.id),
             bind_files=self._files.binds(owner.id),
             joined=self._joined(container),
-            environment=self._link_environment(container),
+            environment=links.told(context.records, container),
             init_path=context.settings.init_path if self._wants_init(container) else "",
             default_ulimits=tuple(
                 (each.name, each.soft, each.hard) for each in context.settings.default_ulimits
@@ -191,7 +196,8 @@ class Lifecycle:
     async def _note_failure(self, container_id: str, error: FairleadError) -> None:
         context = self._context
         container = context.records.containers[container_id]
-        code = getattr(error, "exit_code", START_FAILED)
+        # The last run's code stays where it had one, as with Docker.
+        code = getattr(error, "exit_code", 0) or container.state.exit_code or START_FAILED
         status = "exited" if container.state.ever_started else "created"
         state = replace(container.state, status=status, pid=0, exit_code=code, error=error.message)
         await context.ledger.commit(put(replace(container, state=state, has_files=True)))
@@ -228,6 +234,7 @@ class Lifecycle:
             )
             container = replace(context.records.containers[container.id], state=state)
             await context.ledger.commit(put(container))
+        await self._linking.follow(container.id)
         attributes = {**Creation.attributes(container), "exitCode": str(exit.code)}
         if exit.oom_killed:
             context.events.emit("container", "oom", container.id, Creation.attributes(container))
@@ -281,14 +288,6 @@ class Lifecycle:
                     raise Conflict(f"cannot join {kind.upper()} of a non running container: {target.id}")
                 joined[kind] = f"/proc/{target.state.pid}/ns/{kind}"
         return joined
-
-    def _link_environment(self, container: Container) -> tuple[str, ...]:
-        """What its links tell it: variables about every target that runs on the default bridge."""
-        return tuple(
-            variable
-            for target, alias, address in links.targets(self._context.records, container)
-            for variable in links.environment(container.name, alias, address, target)
-        )
 
     def _wants_init(self, container: Container) -> bool:
         own = container.host_config.init

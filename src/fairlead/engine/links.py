@@ -1,4 +1,4 @@
-"""What `--link` means on the default bridge: who is meant, and environment variables about them.
+"""What `--link` means on the default bridge: who is meant, which ports are opened, what is told of them.
 
 Source of the names and forms: Docker's `links.ToEnv`.
 """
@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from fairlead.model.container import Container
+from fairlead.model.endpoint import Opening
+from fairlead.model.errors import Failed
+from fairlead.model.network import Network
 from fairlead.model.records import Records
 
 OWN = ("PATH", "HOME", "HOSTNAME")
@@ -26,6 +29,35 @@ def targets(records: Records, container: Container) -> list[tuple[Container, str
         for target, alias in container.links
         if target in records.containers and target in places
     ]
+
+
+def require_running(records: Records, container: Container) -> None:
+    """Refuse to start a container with a link to one that does not run, or is no more."""
+    for target, alias in container.links:
+        found = records.containers.get(target)
+        if found is None or not found.state.running:
+            name = found.name if found else target
+            raise Failed(f"Cannot link to a non running container: /{name} AS /{container.name}/{alias}")
+
+
+def openings(records: Records, container: Container, network: Network) -> tuple[Opening, ...]:
+    """What its links open: exposed ports of the targets, where containers may not talk to each other."""
+    if not network.default_bridge or network.icc:
+        return ()
+    return tuple(
+        Opening(address, number, protocol)
+        for target, _, address in targets(records, container)
+        for number, protocol in _ordered(target.config.exposed_ports)
+    )
+
+
+def told(records: Records, container: Container) -> tuple[str, ...]:
+    """The environment variables about every running target of its links."""
+    return tuple(
+        variable
+        for target, alias, address in targets(records, container)
+        for variable in environment(container.name, alias, address, target)
+    )
 
 
 def environment(child: str, alias: str, address: IPv4Address, target: Container) -> list[str]:

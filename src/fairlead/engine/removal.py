@@ -15,6 +15,7 @@ from fairlead.engine.volumes import Volumes
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container
 from fairlead.model.errors import Conflict, FairleadError, InvalidParameter
+from fairlead.model.records import RecordChange
 from fairlead.model.views import WaitResult
 
 
@@ -97,13 +98,29 @@ class Removal:
             await context.runtime.remove_logs(container_id)
             await context.machine.remove_files(container_id)
             context.at("remove: files gone")
-            await context.ledger.commit(drop(container))
+            await context.ledger.commit(drop(container), *self._links_to(container))
         context.forget_lock(container_id)
         self._consoles.give_up(container_id)
         if volumes:
             await self._remove_anonymous_volumes(container)
         context.events.emit("container", "destroy", container_id, Creation.attributes(container))
         self._waits.tell(container_id, "removed", WaitResult(container.state.exit_code))
+
+    def _links_to(self, removed: Container) -> list[RecordChange]:
+        """Others' links to it, kept by its name: they can only be refused from now on."""
+        return [
+            put(
+                replace(
+                    other,
+                    links=tuple(
+                        (removed.name if target == removed.id else target, alias)
+                        for target, alias in other.links
+                    ),
+                )
+            )
+            for other in self._context.records.containers.values()
+            if any(target == removed.id for target, _ in other.links)
+        ]
 
     async def _remove_anonymous_volumes(self, container: Container) -> None:
         for point in container.mounts:

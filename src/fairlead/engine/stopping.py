@@ -11,7 +11,14 @@ from fairlead.engine.lifecycle import Lifecycle
 from fairlead.engine.references import References
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container
-from fairlead.model.errors import Conflict, FairleadError, InvalidParameter, NotFound, NotModified
+from fairlead.model.errors import (
+    Conflict,
+    Failed,
+    FairleadError,
+    InvalidParameter,
+    NotFound,
+    NotModified,
+)
 
 STOP_TIMEOUT = 10  # seconds between the stop signal and SIGKILL, unless told otherwise
 KILL_TIMEOUT = 10.0
@@ -113,14 +120,20 @@ class Stopping:
         await self._signal(container, number)
 
     async def restart(self, reference: str, timeout: int | None = None, signal: str = "") -> None:
-        """Stop it if it runs, and start it."""
+        """Stop it if it runs, and start it.  Failed, in Docker's words, where that is impossible."""
         container = self._references.find(reference)
+        try:
+            await self._restart(container, timeout, signal)
+        except FairleadError as error:
+            raise Failed(f"Cannot restart container {reference}: {error.message}") from error
+        self._tell("restart", container)
+
+    async def _restart(self, container: Container, timeout: int | None, signal: str) -> None:
         if container.state.running:
             number = signal_number(signal or container.config.stop_signal or "TERM")
             await self._end(container, number, self._patience(container, timeout))
             self._tell("stop", container)
         await self._lifecycle.start(container.id)
-        self._tell("restart", container)
 
     async def pause(self, reference: str) -> None:
         """Freeze its processes.  Conflict if it does not run or is frozen already."""

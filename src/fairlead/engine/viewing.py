@@ -92,9 +92,9 @@ class Viewing:
     def _links(self, container: Container) -> tuple[str, ...]:
         containers = self._context.records.containers
         return tuple(
-            f"/{containers[target].name}:/{container.name}/{alias}"
+            # A target that has been removed is kept by the name that it had.
+            f"/{containers[target].name if target in containers else target}:/{container.name}/{alias}"
             for target, alias in container.links
-            if target in containers
         )
 
     def _link_names(self, container: Container) -> tuple[str, ...]:

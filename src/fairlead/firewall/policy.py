@@ -11,6 +11,7 @@ from fairlead.firewall import nft_text
 from fairlead.firewall.iptables_text import fit_for_rules
 from fairlead.firewall.ruleset import placement
 from fairlead.model.addresses import Subnet
+from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import InvalidParameter
 from fairlead.model.host import ChainKey, Family, Key, RuleKey, Value
 from fairlead.model.network import HOST_IPV4, Network
@@ -86,6 +87,23 @@ def network_rules(
         state |= _address_translation(network, family, link, subnets, userland_proxy)
         if family is Family.IPV4 and network.icc:
             state |= nft_text.hairpin_sources(link, subnets)
+    return state
+
+
+def link_rules(network: Network, endpoint: Endpoint) -> Rules:
+    """What an endpoint's links open: each port of the target, and the way back.
+
+    Source: libnetwork `drivers/bridge/link.go`.
+    """
+    if endpoint.ipv4 is None:
+        return {}
+    link, own, state = bridge_link(network), f"{endpoint.ipv4.ip}/32", Rules()
+    for each in endpoint.openings:
+        target, ends = f"{each.address}/32", f"-i {link} -o {link} -p {each.protocol} -m {each.protocol}"
+        there = f"-s {own} -d {target} {ends} --dport {each.port} -j ACCEPT"
+        back = f"-s {target} -d {own} {ends} --sport {each.port} -j ACCEPT"
+        state |= rule(Family.IPV4, "filter", "DOCKER", there)
+        state |= rule(Family.IPV4, "filter", "DOCKER", back)
     return state
 
 

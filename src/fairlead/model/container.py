@@ -280,7 +280,7 @@ class Container:
     attachments: tuple[Attachment, ...] = ()
     mounts: tuple[MountPoint, ...] = ()
     state: ContainerState = field(default_factory=ContainerState)
-    # Links as resolved at create: (target container id, alias).
+    # Links as resolved at create: (target container id, alias); the name of a target that is no more.
     links: tuple[tuple[str, str], ...] = ()
     sandbox_id: str = ""  # the sandbox it has, or had when it last ran: inspect shows it ever after
     # Which files have been made for it (inspect shows their paths only then).

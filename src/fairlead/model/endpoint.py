@@ -47,6 +47,15 @@ class PublishedPort:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """A port of a link's target, open to the linking container where others may not talk to it."""
+
+    address: IPv4Address
+    port: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """A running container's place on a network: its lease, its veth pair, its published ports.
 
@@ -70,6 +79,7 @@ class Endpoint:
     default_route: bool = False  # the container's way out goes by this endpoint
     ports: tuple[PublishedPort, ...] = ()
     names: tuple[str, ...] = ()  # what neighbours on the network may call it
+    openings: tuple[Opening, ...] = ()  # what its links open
     phase: str = "pending"  # pending, settled, removing
 
 

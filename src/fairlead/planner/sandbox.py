@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
-from fairlead.firewall import publish
+from fairlead.firewall import policy, publish
 from fairlead.model.config import Settings
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import (
@@ -90,6 +90,8 @@ def endpoint_state(
             state[RouteKey(sandbox.name, EVERYWHERE6)] = Route(endpoint.gateway6, inner)
     state.update(_names(network, endpoint))
     state.update(_published(network, endpoint, label, settings))
+    if settings.iptables:
+        state.update(policy.link_rules(network, endpoint))
     return state
 
 

@@ -1,0 +1,58 @@
+"""What follows for others when the target of a link comes or goes: its new address, its opened ports."""
+
+from dataclasses import replace
+
+from fairlead.engine import links
+from fairlead.engine.context import Context
+from fairlead.engine.files import Files
+from fairlead.engine.ledger import put
+from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.model.container import Container
+from fairlead.planner.steps import transition
+
+
+class Linking:
+    """Keeps running containers in line with the targets of their links."""
+
+    def __init__(self, context: Context, sandboxes: Sandboxes, files: Files):
+        self._context = context
+        self._sandboxes = sandboxes
+        self._files = files
+
+    async def follow(self, target_id: str) -> None:
+        """Bring every running container that links to this one into line with it."""
+        for container in list(self._context.records.containers.values()):
+            if any(target == target_id for target, _ in container.links):
+                await self.renew(container.id, target_id)
+
+    async def renew(self, container_id: str, target_id: str = "") -> None:
+        """Open what its links open now; with `target_id` let its names for that one lead to its address."""
+        context = self._context
+        async with context.lock(container_id):
+            container = context.records.containers.get(container_id)
+            stay = self._sandboxes.of(container_id)
+            if container is None or stay is None or stay.sandbox.phase != "settled":
+                return
+            await self._reopen(container, stay)
+            for target, alias, address in links.targets(context.records, container):
+                if target.id == target_id:
+                    await self._files.move(container, alias, address)
+
+    async def _reopen(self, container: Container, before: Stay) -> None:
+        context = self._context
+        after = self.opened(container, before)
+        if after == before:
+            return
+        old = self._sandboxes.state(before, container.name)
+        await context.reconciler.converge(transition(old, self._sandboxes.state(after, container.name)))
+        context.at("link: kernel changed")
+        await context.ledger.commit(*(put(endpoint) for _, endpoint in after.places))
+
+    def opened(self, container: Container, stay: Stay) -> Stay:
+        """The stay with what the container's links open."""
+        records = self._context.records
+        places = tuple(
+            (network, replace(endpoint, openings=links.openings(records, container, network)))
+            for network, endpoint in stay.places
+        )
+        return Stay(stay.sandbox, places)

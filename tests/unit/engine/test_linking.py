@@ -1,0 +1,87 @@
+"""Links on the default bridge: what they refuse, tell and open, and what follows when a target moves."""
+
+import asyncio
+from dataclasses import replace
+from ipaddress import IPv4Interface, ip_address
+
+import pytest
+
+from fairlead.engine import links
+from fairlead.engine.files import Files
+from fairlead.engine.linking import Linking
+from fairlead.engine.sandboxes import Sandboxes
+from fairlead.model.container import ContainerState
+from fairlead.model.endpoint import Opening
+from fairlead.model.errors import Failed
+from fairlead.model.host import RuleKey
+from fairlead.model.records import Records
+
+from tests.unit.engine.places import FakeHost, bridge, container, context, place
+
+WEB = container("web", exposed=["80/tcp"])
+LINKED = container("linked", links=[(WEB.id, "site")])
+
+
+def records(icc: bool = False) -> Records:
+    """web and linked, both running."""
+    made, network = Records(), bridge(icc)
+    made.networks[network.id] = network
+    for number, each in ((2, WEB), (3, LINKED)):
+        made.containers[each.id] = each
+        sandbox, endpoint = place(each, network, number)
+        made.sandboxes[sandbox.id] = sandbox
+        made.endpoints[endpoint.id] = endpoint
+    return made
+
+
+def test_a_link_tells_where_its_target_is() -> None:
+    told = links.told(records(), LINKED)
+    assert "SITE_PORT_80_TCP_ADDR=172.17.0.2" in told
+    assert "SITE_ENV_COLOUR=red" in told
+    assert not any(text.startswith("SITE_ENV_PATH") for text in told)
+
+
+def test_a_link_to_a_container_that_does_not_run_is_refused() -> None:
+    known = records()
+    known.containers[WEB.id] = replace(WEB, state=ContainerState("exited"))
+    words = "Cannot link to a non running container: /web AS /linked/site"
+    with pytest.raises(Failed, match=words):
+        links.require_running(known, LINKED)
+    # A target that was removed is kept by its name.
+    with pytest.raises(Failed, match=words):
+        links.require_running(known, replace(LINKED, links=(("web", "site"),)))
+
+
+def test_ports_are_opened_only_where_containers_may_not_talk() -> None:
+    closed, free = bridge(icc=False), bridge(icc=True)
+    assert links.openings(records(), LINKED, closed) == (Opening(ip_address("172.17.0.2"), 80, "tcp"),)
+    assert links.openings(records(), LINKED, free) == ()
+
+
+def rules(host: FakeHost) -> list[str]:
+    """The texts of the rules that are there."""
+    return [key.text for key, value in host.there.items() if isinstance(key, RuleKey) and value is not None]
+
+
+def test_who_links_follows_its_target() -> None:
+    known, host = records(), FakeHost()
+    shared = context(host, known)
+    sandboxes = Sandboxes(shared)
+    linking = Linking(shared, sandboxes, Files(shared, sandboxes))
+    host.files[LINKED.id, "hosts"] = "172.17.0.2\tsite web\n10.2.2.2 mine\n"
+    asyncio.run(linking.follow(WEB.id))
+    assert [text.split(" -i")[0] for text in rules(host)] == [
+        "-s 172.17.0.3/32 -d 172.17.0.2/32",
+        "-s 172.17.0.2/32 -d 172.17.0.3/32",
+    ]
+    there = next(each for each in known.endpoints.values() if each.container_id == WEB.id)
+    known.endpoints[there.id] = replace(there, ipv4=IPv4Interface("172.17.0.9/16"))
+    asyncio.run(linking.follow(WEB.id))
+    assert [text.split(" -i")[0] for text in rules(host)] == [
+        "-s 172.17.0.3/32 -d 172.17.0.9/32",
+        "-s 172.17.0.9/32 -d 172.17.0.3/32",
+    ]
+    assert host.files[LINKED.id, "hosts"] == "172.17.0.9\tsite web\n10.2.2.2 mine\n"
+    del known.endpoints[there.id]
+    asyncio.run(linking.follow(WEB.id))
+    assert rules(host) == []
