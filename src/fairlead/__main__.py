@@ -13,8 +13,6 @@ FURTHER = {
     "lab": Place(
         "fairlead.lab.commands:command", "Manage virtual hosts on this machine", "Management Commands"
     ),
-    "ports": Place("fairlead.resolver.ports_main:command", "Hold the published ports of a host", hidden=True),
-    "resolver": Place("fairlead.resolver.dns_main:command", "Answer the names of containers", hidden=True),
 }
 
 

@@ -111,6 +111,7 @@ def _exec_body(session: Session, values: Values, command_words: list[str], keys:
         "AttachStdin": attached and values.yes("interactive"),
         "AttachStdout": attached,
         "AttachStderr": attached,
+        "Detach": not attached,
         "DetachKeys": keys,
         "Env": environment or None,
         "WorkingDir": values.text("workdir"),

@@ -141,7 +141,7 @@ def commit(session: Session, values: Values, words: list[str]) -> None:
             raise Ending(1, str(problem)) from None
         if name.digest:
             raise Ending(1, "refusing to create a tag with a digest reference")
-        repository, tag = name.repository, name.tag
+        repository, tag = name.whole_repository, name.tag
     session.line(
         session.client.images.commit(
             words[0],

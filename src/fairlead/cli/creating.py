@@ -39,6 +39,9 @@ def create_container(session: Session, values: Values, body: dict[str, Any]) -> 
         reason = f'"{platform}": cannot parse platform specifier: invalid argument'
         raise Invalid(f"error parsing specified platform: {reason}")
     body["HostConfig"]["ConsoleSize"] = list(terminal.size(1))
+    if values.text("mac-address") and session.client.transport.older_than(1, 44):
+        # Before, it was the container's, not its endpoint's.
+        body["MacAddress"] = values.text("mac-address")
     if values.text("pull") == "always":
         _pull(session, values, image)
     try:
@@ -63,7 +66,7 @@ def _pull(session: Session, values: Values, image: str) -> None:
 
     wanted = parse_reference(image).with_default_tag()
     documents = session.client.images.pull(
-        wanted.repository,
+        wanted.whole_repository,
         wanted.digest or wanted.tag,
         values.text("platform"),
         credentials.header(session, wanted.domain),

@@ -92,8 +92,8 @@ class Values:
         return list(self.any(name))
 
     def pairs(self, name: str) -> dict[str, str]:
-        """The values of a `name=value` option."""
-        return dict(self.all(name))
+        """The values of a `name=value` option, sorted by name: in that order Docker sends them."""
+        return dict(sorted(dict(self.all(name)).items()))
 
     def filters(self, name: str = "filter") -> dict[str, list[str]]:
         """The values of `--filter`, together by name."""

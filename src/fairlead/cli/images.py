@@ -55,7 +55,7 @@ def pull(session: Session, values: Values, words: list[str]) -> None:
     """Download an image."""
     wanted = _named(session, values, words[0])
     documents = session.client.images.pull(
-        wanted.repository,
+        wanted.whole_repository,
         wanted.digest or wanted.tag,
         values.text("platform"),
         credentials.header(session, wanted.domain),
@@ -77,7 +77,7 @@ def push(session: Session, values: Values, words: list[str]) -> None:
     """Upload an image."""
     wanted = _named(session, values, words[0])
     documents = session.client.images.push(
-        wanted.repository,
+        wanted.whole_repository,
         wanted.tag,
         credentials.header(session, wanted.domain),
         values.text("platform"),
@@ -174,7 +174,7 @@ def tag(session: Session, values: Values, words: list[str]) -> None:
     target = _reference(words[1], complaint)
     if target.digest:
         raise Ending(1, "refusing to create a tag with a digest reference")
-    session.client.images.tag(words[0], target.repository, target.with_default_tag().tag)
+    session.client.images.tag(words[0], target.whole_repository, target.with_default_tag().tag)
 
 
 def _remove(session: Session, values: Values, words: list[str]) -> int:

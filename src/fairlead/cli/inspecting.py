@@ -54,20 +54,7 @@ def container(session: Session, values: Values, words: list[str]) -> int:
 )
 def image(session: Session, values: Values, words: list[str]) -> int:
     """Show images."""
-    return _inspect(session, words, _image(session), values.text("format"))
-
-
-def _image(session: Session) -> Look:
-    def look(name: str) -> dict[str, Any]:
-        try:
-            return session.client.images.inspect(name)
-        except Refused as problem:
-            # In the words of Docker's client, which says twice what is missing.
-            if problem.not_found and not problem.message.startswith("no such image"):
-                raise Refused(404, f"no such image: {name}: {problem.message}") from None
-            raise
-
-    return look
+    return _inspect(session, words, session.client.images.inspect, values.text("format"))
 
 
 @command(
@@ -121,7 +108,7 @@ def inspect(session: Session, values: Values, words: list[str]) -> int:
         raise Ending(1, f'unknown type: "{wanted}": must be one of {_WORDS}')
     looks: dict[str, Look] = {
         "container": lambda name: session.client.containers.inspect(name, values.yes("size")),
-        "image": _image(session),
+        "image": session.client.images.inspect,
         "network": lambda name: _timed(session.client.networks.inspect(name), form),
         "volume": session.client.volumes.inspect,
     }

@@ -82,6 +82,8 @@ def ls(session: Session, values: Values, _: list[str]) -> None:
 def create(session: Session, values: Values, words: list[str]) -> None:
     """Create a network and print its id."""
     body = network_body(values, words[0])
+    if session.client.transport.older_than(1, 44):
+        body["CheckDuplicate"] = True
     created = session.client.networks.create(body)
     if created.get("Warning"):
         session.complain(f"WARNING: {created['Warning']}")
@@ -111,7 +113,6 @@ def network_body(values: Values, name: str) -> dict[str, Any]:
         "ConfigFrom": {"Network": source} if source else None,
         "Options": values.pairs("opt"),
         "Labels": label_map(values.all("label")),
-        "CheckDuplicate": True,
     }
 
 

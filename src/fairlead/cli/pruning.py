@@ -9,6 +9,7 @@ from fairlead.cli.flags import Flag, Values
 from fairlead.cli.kinds import FILTER
 from fairlead.cli.session import Session
 from fairlead.cli.units import human_size
+from fairlead.client.errors import Refused
 
 Filters = dict[str, list[str]]
 _FORCE = Flag("force", "Do not prompt for confirmation", short="f")
@@ -55,6 +56,18 @@ def _images(session: Session, filters: Filters, every: bool) -> tuple[int, str]:
     return answer.get("SpaceReclaimed") or 0, _shown("Deleted Images", lines)
 
 
+def _builds(session: Session, filters: Filters, every: bool) -> tuple[int, str]:
+    try:
+        answer = session.client.system.prune_builds(every, filters)
+    except Refused as problem:
+        # A daemon that does not build has no such route, and no cache either.
+        if problem.status in (404, 501):
+            return 0, ""
+        raise
+    deleted = answer.get("CachesDeleted") or []
+    return answer.get("SpaceReclaimed") or 0, _shown("Deleted build cache objects", deleted)
+
+
 def _prune(session: Session, values: Values, warning: str, act: Callable[[], tuple[int, str]]) -> None:
     if not _agreed(session, values, warning):
         return
@@ -99,8 +112,7 @@ def volumes(session: Session, values: Values, words: list[str]) -> None:
 
 def _prunes_named(session: Session) -> bool:
     """Before API 1.42 volumes with a name were removed too."""
-    minor = session.client.transport.version.partition(".")[2]
-    return int(minor or 0) < 42
+    return session.client.transport.older_than(1, 42)
 
 
 @command(
@@ -146,6 +158,7 @@ def system(session: Session, values: Values, _: list[str]) -> None:
         if with_volumes:
             done.append(_volumes(session, filters))
         done.append(_images(session, filters, every))
+        done.append(_builds(session, filters, every))
         return sum(reclaimed for reclaimed, _ in done), "\n".join(text for _, text in done if text)
 
     _prune(session, values, f"WARNING! This will remove:\n{listed}", act)

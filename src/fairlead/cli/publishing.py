@@ -44,7 +44,7 @@ def _ports(text: str) -> list[tuple[str, str, str]]:
     if "%" in address:
         raise Invalid(f"invalid IP address: {address}")
     if address:
-        _check_address(address)
+        address = _checked_address(address)
     if not port:
         raise Invalid(f"no port specified: {text}<empty>")
     try:
@@ -77,14 +77,13 @@ def _split(text: str) -> tuple[str, str, str]:
     return ":".join(parts), host, container
 
 
-def _check_address(address: str) -> None:
-    plain = address
-    if address.startswith("[") and address.endswith("]"):
-        plain = address[1:-1]
+def _checked_address(address: str) -> str:
+    plain = address[1:-1] if address.startswith("[") and address.endswith("]") else address
     try:
         ip_address(plain)
     except ValueError:
         raise Invalid(f"invalid IP address: {address}") from None
+    return plain
 
 
 def parse_range(text: str) -> tuple[int, int]:

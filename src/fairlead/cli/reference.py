@@ -35,6 +35,11 @@ class Reference:
         return f"{self.domain}/{self.path}{self._end}"
 
     @property
+    def whole_repository(self) -> str:
+        """Without a tag: `docker.io/library/busybox`."""
+        return f"{self.domain}/{self.path}"
+
+    @property
     def repository(self) -> str:
         """As people write it, without a tag."""
         if self.domain != HUB:

@@ -199,7 +199,7 @@ def _resources(values: Values) -> Document:
         "MemorySwappiness": swappiness,
         "OomKillDisable": values.yes("oom-kill-disable"),
         "PidsLimit": values.number("pids-limit"),
-        "Ulimits": values.all("ulimit"),
+        "Ulimits": sorted(values.all("ulimit"), key=lambda limit: str(limit["Name"])),
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fairlead.client.transport import Document, Filters, Response, Transport, filter_text
+from fairlead.client.transport import Document, Filters, Query, Response, Transport, filter_text
 
 
 class System:
@@ -29,6 +29,12 @@ class System:
         """GET /system/df: Images, Containers, Volumes, BuildCache, LayersSize."""
         found: Document = self._transport.call("GET", "/system/df").document()
         return found
+
+    def prune_builds(self, all: bool = False, filters: Filters | None = None) -> Document:
+        """POST /build/prune: CachesDeleted and SpaceReclaimed."""
+        query: Query = {"all": all, "filters": filter_text(filters)}
+        answer: Document = self._transport.call("POST", "/build/prune", query).document()
+        return answer
 
     def login(self, credentials: Document) -> Document:
         """POST /auth: Status and IdentityToken.  Refused(401) when the registry says no."""

@@ -119,6 +119,10 @@ class Transport:
             self._version = _lower(answer.header("Api-Version"))
         return self._version
 
+    def older_than(self, major: int, minor: int) -> bool:
+        """Whether the version in use came before that one."""
+        return tuple(int(part) for part in self.version.split(".")) < (major, minor)
+
     def call(
         self,
         method: str,
