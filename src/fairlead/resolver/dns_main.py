@@ -17,7 +17,7 @@ from fairlead.resolver.upstream import Outside
 
 log = logging.getLogger(__name__)
 
-SWEEP = 5.0  # seconds between looks for namespaces that have gone, and for idle connections
+SWEEP = 2.5  # seconds between looks for namespaces that have gone, and for idle connections
 
 Change = tuple[Key, Value | None]
 

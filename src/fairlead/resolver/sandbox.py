@@ -27,7 +27,7 @@ AT_ONCE = 64  # queries read from one socket before others have their turn
 WAITING = 1 << 19  # bytes of queries that may wait for us
 BACKLOG = 128
 MOST_CONVERSATIONS = 256  # of one sandbox; the most idle makes room
-IDLE = 10.0  # seconds until a silent connection is closed
+IDLE = 5.0  # seconds until a silent connection is closed
 SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 SCARCITY = 0.5  # seconds until accepting is tried again
 
