@@ -9,12 +9,19 @@ from fairlead.engine.ledger import drop, put
 from fairlead.engine.lifecycle import Lifecycle
 from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
-from fairlead.engine.sandboxes import Sandboxes, Stay, require_no_duplicate
+from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment
 from fairlead.model.errors import Failed, FairleadError, Forbidden, InvalidParameter, NotFound
 from fairlead.model.network import Network
 from fairlead.planner.steps import transition
+
+SHARED = (
+    "container sharing network namespace with another container or host cannot be connected to any other "
+    "network"
+)
+HOST = "container cannot be disconnected from host network or connected to host network"
+ALONE = "container cannot be connected to multiple networks with one of the networks in private (none) mode"
 
 
 class Connections:
@@ -43,6 +50,8 @@ class Connections:
         async with self._context.lock(found.id):
             found = self._references.find(found.id)
             self._require_connectable(network, found, attachment)
+            if not found.state.running and _attached(found, network):
+                return  # nothing to do, says Docker
             attachment = replace(attachment, network=network.name)
             attached = replace(found, attachments=(*found.attachments, attachment))
             stay = self._sandboxes.of(found.id)
@@ -53,25 +62,24 @@ class Connections:
         self._lifecycle.tell_network("connect", network.id, network.name, network.driver, found.id)
 
     def _require_connectable(self, network: Network, container: Container, attachment: Attachment) -> None:
-        require_no_duplicate(self._sandboxes.of(container.id), network, container)
-        if any(each.network in (network.name, network.id) for each in container.attachments):
-            raise Forbidden(f"endpoint with name {container.name} already exists in network {network.name}")
+        """Source of the order: Docker's `connectToNetwork` and `updateNetworkSettings`."""
         mode = container.host_config.network_mode
-        if container.state.running and (mode == "host" or mode.startswith("container:")):
-            raise InvalidParameter(
-                "container sharing network namespace with another container or host cannot be connected "
-                "to any other network"
-            )
-        if network.driver == "host":
-            raise InvalidParameter(
-                "container cannot be disconnected from host network or connected to host network"
-            )
-        if network.driver == "null" or mode == "none":
-            raise InvalidParameter(
-                "container cannot be connected to multiple networks with one of the networks in private "
-                "(none) mode"
-            )
+        if container.state.running and mode.startswith("container:"):
+            raise InvalidParameter(SHARED)
         require_addressable(network, attachment)
+        if network.driver == "host" and mode != "host":
+            raise InvalidParameter(HOST)
+        if _attached(container, network):
+            if container.state.running:
+                raise Forbidden(
+                    f"endpoint with name {container.name} already exists in network {network.name}"
+                )
+            return
+        drivers = {self._networks.driver(each.network) for each in container.attachments}
+        if drivers and "host" in (*drivers, network.driver):
+            raise InvalidParameter(SHARED)
+        if drivers and "null" in (*drivers, network.driver):
+            raise InvalidParameter(ALONE)
 
     async def _grow(self, container: Container, stay: Stay, network: Network, attachment: Attachment) -> None:
         """One more endpoint for a running container; the way out moves if the order of names says so."""
@@ -91,9 +99,7 @@ class Connections:
         async with self._context.lock(found.id):
             found = self._references.find(found.id)
             if network.driver == "host":
-                raise InvalidParameter(
-                    "container cannot be disconnected from host network or connected to host network"
-                )
+                raise InvalidParameter(HOST)
             kept = tuple(each for each in found.attachments if each.network not in (network.name, network.id))
             if len(kept) == len(found.attachments):
                 raise Failed(f"container {found.id} is not connected to network {network.name}")
@@ -139,6 +145,10 @@ class Connections:
             put(container), *settled.written(), *(drop(endpoint) for endpoint in gone)
         )
         await self._files.change(container, before, settled)
+
+
+def _attached(container: Container, network: Network) -> bool:
+    return any(each.network in (network.name, network.id) for each in container.attachments)
 
 
 def _ids(stay: Stay) -> set[str]:

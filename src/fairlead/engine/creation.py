@@ -31,7 +31,7 @@ class Creation:
         image = await context.images.resolve(request.config.image)
         config = merge_image(request.config, image.config)
         path, args = command_line(config)
-        host_config = complete(request.host_config, context.settings)
+        host_config = self._with_target(complete(request.host_config, context.settings))
         self._require_consistent(config, host_config)
         links = self._links(host_config)
         identity = context.new_id()
@@ -40,7 +40,7 @@ class Creation:
             name=self._references.new_name(request.name),
             created=context.clock.now(),
             image_id=image.id,
-            config=self._with_hostname(config, host_config, identity),
+            config=await self._with_hostname(config, host_config, identity),
             host_config=host_config,
             path=path,
             args=args,
@@ -63,7 +63,13 @@ class Creation:
             await self._take_back(container)
             raise
         context.events.emit("container", "create", identity, self.attributes(container))
-        return identity, ()
+        return identity, self._warnings(host_config)
+
+    @staticmethod
+    def _warnings(host_config: HostConfig) -> tuple[str, ...]:
+        if host_config.network_mode == "host" and host_config.port_bindings:
+            return ("Published ports are discarded when using host network mode",)
+        return ()
 
     async def _take_back(self, container: Container) -> None:
         context = self._context
@@ -79,16 +85,26 @@ class Creation:
         """What events say of a container: its labels, image and name."""
         return {**container.config.labels, "image": container.config.image, "name": container.name}
 
-    def _with_hostname(self, config: Config, host_config: HostConfig, identity: str) -> Config:
+    async def _with_hostname(self, config: Config, host_config: HostConfig, identity: str) -> Config:
+        """The hostname asked for, else the host's in its namespace, else the short id."""
         if config.hostname:
             return config
-        if host_config.network_mode.startswith("container:"):
-            target = self._target(host_config.network_mode)
-            return replace(config, hostname=target.config.hostname, domainname=target.config.domainname)
+        if host_config.network_mode == "host":
+            return replace(config, hostname=(await self._context.machine.facts()).name)
         return replace(config, hostname=identity[:12])
 
-    def _target(self, mode: str) -> Container:
-        return self._references.find(mode.partition(":")[2])
+    def _with_target(self, host_config: HostConfig) -> HostConfig:
+        """The id of the container whose network it shares, in place of a name that may change.
+
+        A container that is not there yet is looked for again at the start.
+        """
+        kind, separator, name = host_config.network_mode.partition(":")
+        if kind != "container" or not separator or not name:
+            return host_config
+        try:
+            return replace(host_config, network_mode=f"container:{self._references.find(name).id}")
+        except FairleadError:
+            return host_config
 
     def _attachments(self, request: CreateContainer, host_config: HostConfig) -> tuple[Attachment, ...]:
         """The networks it will be on: the one of its network mode first."""
@@ -157,7 +173,9 @@ class Creation:
                 raise InvalidParameter(CONFLICT + what)
 
 
-def require_joinable(container: Container, running: bool) -> None:
-    """Refuse to share the network of a container that does not run."""
+def require_joinable(container: Container, running: bool, joining: str) -> None:
+    """Refuse to share the network of a container that does not run, or is the one with the id `joining`."""
+    if container.id == joining:
+        raise Failed("cannot join own network")
     if not running:
         raise Failed(f"cannot join network of a non running container: {container.id}")

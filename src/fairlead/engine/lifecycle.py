@@ -107,6 +107,9 @@ class Lifecycle:
         """Lease the container's places and write their records; None when it shares another's sandbox."""
         context = self._context
         if container.host_config.network_mode.startswith("container:"):
+            owner = self._shared_network(container)[0].config
+            named = replace(container.config, hostname=owner.hostname, domainname=owner.domainname)
+            await context.ledger.commit(put(replace(container, config=named)))
             return None
         links.require_running(context.records, container)
         left_over = self._sandboxes.of(container.id)
@@ -270,7 +273,7 @@ class Lifecycle:
     def _shared_network(self, container: Container) -> tuple[Container, str]:
         """Whose files and namespace a container in the mode container:X uses."""
         target = self._references.find(container.host_config.network_mode.partition(":")[2])
-        require_joinable(target, target.state.status in ("running", "paused"))
+        require_joinable(target, target.state.status in ("running", "paused"), container.id)
         if target.host_config.network_mode.startswith("container:"):
             return self._shared_network(target)
         stay = self._sandboxes.of(target.id)

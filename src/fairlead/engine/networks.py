@@ -46,6 +46,13 @@ class Networks:
             raise NotFound(f"network {reference} not found")
         return begun[0]
 
+    def driver(self, reference: str) -> str:
+        """The driver of a network, "" if there is none such."""
+        try:
+            return self.find(reference).driver
+        except FairleadError:
+            return ""
+
     def view(self, network: Network) -> NetworkView:
         """A network with its members."""
         containers = self._context.records.containers

@@ -12,7 +12,7 @@ from fairlead.ipam.leases import lease
 from fairlead.model.addresses import Address, mac_from_bytes, mac_from_ipv4
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment, Endpoint, Sandbox
-from fairlead.model.errors import Conflict, Failed, FairleadError
+from fairlead.model.errors import Failed, FairleadError
 from fairlead.model.host import Key, NamespaceKey, SysctlKey, Value
 from fairlead.model.network import Network
 from fairlead.model.records import RecordChange
@@ -294,9 +294,3 @@ def _names(container: Container, attachment: Attachment, network: Network) -> tu
         return ()
     names = [container.name, *attachment.aliases, container.id[:12], container.config.hostname]
     return tuple(dict.fromkeys(name for name in names if name))
-
-
-def require_no_duplicate(stay: Stay | None, network: Network, container: Container) -> None:
-    """Refuse a second endpoint of one container on one network."""
-    if stay and any(each.id == network.id for each, _ in stay.places):
-        raise Conflict(f"endpoint with name {container.name} already exists in network {network.name}")
