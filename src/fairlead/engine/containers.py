@@ -14,6 +14,7 @@ from fairlead.engine.ledger import put
 from fairlead.engine.lifecycle import Lifecycle
 from fairlead.engine.references import References
 from fairlead.engine.removal import Removal
+from fairlead.engine.renaming import Renaming
 from fairlead.engine.stopping import Stopping
 from fairlead.engine.viewing import Viewing
 from fairlead.engine.waits import Waits
@@ -34,6 +35,7 @@ class Containers:
     lifecycle: Lifecycle
     stopping: Stopping
     removal: Removal
+    renaming: Renaming
     archives: ContainerArchives
     viewing: Viewing
     consoles: Consoles
@@ -105,20 +107,8 @@ class Containers:
         await self.removal.remove(reference, force, volumes, link)
 
     async def rename(self, reference: str, name: str) -> None:
-        """Give it another name.  Conflict if that is taken."""
-        container = self.references.find(reference)
-        if not name:
-            raise InvalidParameter("Neither old nor new names may be empty")
-        if name.removeprefix("/") == container.name:
-            raise InvalidParameter("Renaming a container with the same name as its current name")
-        try:
-            free = self.references.require_free(name)
-        except Conflict as error:
-            raise Conflict(f"Error when allocating new name: {error.message}") from error
-        renamed = replace(container, name=free)
-        await self.context.ledger.commit(put(renamed))
-        attributes = {**Creation.attributes(renamed), "oldName": f"/{container.name}"}
-        self.context.events.emit("container", "rename", container.id, attributes)
+        """Give it another name, which its neighbours find at once.  Conflict if that is taken."""
+        await self.renaming.rename(reference, name)
 
     async def update(self, reference: str, request: UpdateContainer) -> tuple[str, ...]:
         """Change its limits and its restart policy, also while it runs; warnings."""

@@ -31,6 +31,7 @@ from fairlead.engine.mounts import Mounts
 from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
 from fairlead.engine.removal import Removal
+from fairlead.engine.renaming import Renaming
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.stopping import Stopping
 from fairlead.engine.supervision import Supervision
@@ -102,6 +103,7 @@ class Engine:
             lifecycle=lifecycle,
             stopping=stopping,
             removal=removal,
+            renaming=Renaming(context, references, sandboxes),
             archives=ContainerArchives(context, references),
             viewing=Viewing(context, references, networks, sandboxes, self.execs),
             consoles=consoles,

@@ -186,6 +186,17 @@ class Sandboxes:
         )
 
     @staticmethod
+    def renamed(container: Container, stay: Stay) -> Stay:
+        """The stay with the names that its container has now."""
+        places = []
+        for network, endpoint in stay.places:
+            known = (each for each in container.attachments if each.network in (network.name, network.id))
+            attachment = next(known, Attachment(network.name))
+            names = _names(container, attachment, network) if endpoint.names else ()
+            places.append((network, replace(endpoint, names=names)))
+        return Stay(stay.sandbox, tuple(places))
+
+    @staticmethod
     def with_way_out(places: list[tuple[Network, Endpoint]]) -> list[tuple[Network, Endpoint]]:
         """Give the default route to one endpoint: whose network's name sorts first, internal ones last."""
         candidates = [(network.internal, network.name, endpoint.id) for network, endpoint in places]

@@ -118,3 +118,14 @@ def context(host: FakeHost, records: Records) -> Context:
         clock=nothing,  # type: ignore[arg-type]
         events=nothing,  # type: ignore[arg-type]
     )
+
+
+@dataclass
+class FakeEvents:
+    """Events, noted as action and subject."""
+
+    told: list[tuple[str, str]] = field(default_factory=list)
+
+    def emit(self, kind: str, action: str, identity: str, attributes: object) -> None:
+        """Note that something happened."""
+        self.told.append((f"{kind} {action}", identity))

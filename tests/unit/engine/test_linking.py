@@ -15,7 +15,6 @@ from fairlead.model.endpoint import Opening
 from fairlead.model.errors import Failed
 from fairlead.model.host import RuleKey
 from fairlead.model.records import Records
-
 from tests.unit.engine.places import FakeHost, bridge, container, context, place
 
 WEB = container("web", exposed=["80/tcp"])
