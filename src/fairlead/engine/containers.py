@@ -231,4 +231,5 @@ class Containers:
                 continue
             names.append(container.id)
             space += max(view.size_rw, 0)
+        self.context.events.emit("container", "prune", "", {"reclaimed": str(space)})
         return Removed(tuple(names), space)

@@ -136,6 +136,7 @@ class ImageStore:
                 told += [("Deleted", each) for each in await self._context.images.remove(view.image)]
             except NotFound:
                 continue
+        self._context.events.emit("image", "prune", "", {"reclaimed": str(space)})
         return told, space
 
     def _users(self, image: Image) -> Sequence[Container]:

@@ -203,22 +203,18 @@ class Networks:
         context.events.emit("network", "destroy", network.id, {"name": network.name, "type": network.driver})
 
     async def prune(self, chosen: Callable[[NetworkView], bool]) -> Removed:
-        """Remove every chosen network that no container uses."""
-        used = {
-            attachment.network
-            for container in self._context.records.containers.values()
-            for attachment in container.attachments
-        }
+        """Remove every chosen network that no running container is on, as Docker does."""
         names = []
         for view in self.list():
             network = view.network
-            if network.predefined or view.members or network.name in used or not chosen(view):
+            if network.predefined or view.members or not chosen(view):
                 continue
             try:
                 await self.remove(network.id)
             except FairleadError:
                 continue
             names.append(network.name)
+        self._context.events.emit("network", "prune", "", {"reclaimed": "0"})
         return Removed(tuple(names))
 
     async def _take_away(self, network: Network) -> None:

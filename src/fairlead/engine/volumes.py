@@ -94,6 +94,7 @@ class Volumes:
                 space += await self._context.machine.usage(volume.mountpoint)
                 await self.remove(volume.name)
                 names.append(volume.name)
+        self._context.events.emit("volume", "prune", "", {"reclaimed": str(space)})
         return Removed(tuple(names), space)
 
     async def usage(self) -> Mapping[str, tuple[int, int]]:
