@@ -63,13 +63,16 @@ class Creation:
             await self._take_back(container)
             raise
         context.events.emit("container", "create", identity, self.attributes(container))
-        return identity, self._warnings(host_config)
+        return identity, await self._warnings(host_config)
 
-    @staticmethod
-    def _warnings(host_config: HostConfig) -> tuple[str, ...]:
-        if host_config.network_mode == "host" and host_config.port_bindings:
-            return ("Published ports are discarded when using host network mode",)
-        return ()
+    async def _warnings(self, host_config: HostConfig) -> tuple[str, ...]:
+        """What works otherwise than one may think (Docker's `verifyPlatformContainerSettings`)."""
+        mode, warnings = host_config.network_mode, []
+        if mode not in ("host", "none") and not await self._context.machine.forwarding():
+            warnings.append("IPv4 forwarding is disabled. Networking will not work.")
+        if mode == "host" and host_config.port_bindings:
+            warnings.append("Published ports are discarded when using host network mode")
+        return tuple(warnings)
 
     async def _take_back(self, container: Container) -> None:
         context = self._context

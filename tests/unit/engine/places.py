@@ -79,6 +79,11 @@ class FakeHost:
     handles: tuple[type, ...] = Key.__args__  # type: ignore[attr-defined]
     there: dict[Key, Value | None] = field(default_factory=dict)
     files: dict[tuple[str, str], str] = field(default_factory=dict)
+    forwards: bool = True
+
+    async def forwarding(self) -> bool:
+        """Whether IPv4 forwarding is on."""
+        return self.forwards
 
     async def observe(self, keys: Sequence[Key]) -> State:
         """What is there under the keys."""
