@@ -37,7 +37,7 @@ def _network_id(view: ContainerView, attached: AttachedNetwork) -> str:
     """The network's id, from the first start on."""
     if attached.endpoint:
         return attached.endpoint.network_id
-    if attached.network and view.container.state.ever_started:
+    if attached.network and view.container.state.ever_started and not _shares(view):
         return attached.network.id
     return attached.attachment.network_id
 
@@ -92,9 +92,14 @@ def _aliases(view: ContainerView, attached: AttachedNetwork, version: Version) -
     if version >= _HAS_PLAIN_ALIASES:
         aliases = [alias for alias in aliases if alias != short]
     elif _has_names(view, attached):
-        added = (short, container.config.hostname)
+        added = (short,) if _shares(view) else (short, container.config.hostname)
         aliases = [name for name in dict.fromkeys((*aliases, *added)) if name]
     return aliases if aliases or attachment.has_aliases else None
+
+
+def _shares(view: ContainerView) -> bool:
+    """Whether it uses another container's sandbox, so that networks connected before its start stay idle."""
+    return view.container.host_config.network_mode.startswith("container:")
 
 
 def _has_names(view: ContainerView, attached: AttachedNetwork) -> bool:

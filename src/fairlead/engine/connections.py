@@ -83,10 +83,9 @@ class Connections:
 
     async def _grow(self, container: Container, stay: Stay, network: Network, attachment: Attachment) -> None:
         """One more endpoint for a running container; the way out moves if the order of names says so."""
-        numbers = [int(each.interface.removeprefix("eth")) for _, each in stay.places if each.interface]
-        interface = f"eth{max(numbers, default=-1) + 1}"
+        interface = f"eth{stay.sandbox.interfaces}"
         endpoint = self._sandboxes.new_endpoint(container, stay.sandbox, attachment, network, interface)
-        sandbox = stay.sandbox
+        sandbox = replace(stay.sandbox, interfaces=stay.sandbox.interfaces + 1)
         if not sandbox.embedded_dns and not network.default_bridge:
             sandbox = replace(sandbox, embedded_dns=True)
         places = self._sandboxes.with_way_out([*stay.places, (network, endpoint)])

@@ -128,6 +128,9 @@ class Creation:
             return reference
 
     def _links(self, host_config: HostConfig) -> tuple[tuple[str, str], ...]:
+        """Links as the default bridge has them; on other networks they are part of the attachment."""
+        if _is_user_defined(host_config.network_mode):
+            return ()
         links = []
         for text in host_config.links or ():
             name, _, alias = text.partition(":")
@@ -174,6 +177,10 @@ class Creation:
         for is_so, what in refused:
             if is_so:
                 raise InvalidParameter(CONFLICT + what)
+
+
+def _is_user_defined(mode: str) -> bool:
+    return mode not in ("", "default", "bridge", "host", "none") and not mode.startswith("container:")
 
 
 def require_joinable(container: Container, running: bool, joining: str) -> None:

@@ -17,7 +17,7 @@ from fairlead.model.host import Key, NamespaceKey, SysctlKey, Value
 from fairlead.model.network import Network
 from fairlead.model.records import RecordChange
 from fairlead.planner.sandbox import endpoint_state, sandbox_state
-from fairlead.planner.steps import absent, transition
+from fairlead.planner.steps import absent, of_one_link, transition
 
 # What Docker lets processes without privileges do in a namespace of their own.
 SANDBOX_SYSCTLS = {
@@ -102,6 +102,7 @@ class Sandboxes:
         """
         attached = list(networks)
         sandbox = await self._new_sandbox(container, [network for _, network in attached])
+        sandbox = replace(sandbox, interfaces=sum(network.driver == "bridge" for _, network in attached))
         places: list[tuple[Network, Endpoint]] = []
         # Interfaces are numbered by the networks' names, internal networks last, as with Docker.
         ranked = sorted((network.internal, network.name) for _, network in attached)
@@ -246,7 +247,8 @@ class Sandboxes:
         first: dict[Key, Value | None] = {
             key: value
             for key, value in state.items()
-            if isinstance(key, NamespaceKey) or (isinstance(key, SysctlKey) and key.namespace)
+            if isinstance(key, NamespaceKey)
+            or (isinstance(key, SysctlKey) and key.namespace and not of_one_link(key))
         }
         await self._context.reconciler.converge(first)
 

@@ -111,4 +111,5 @@ class Sandbox:
     upstreams: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     links: tuple[tuple[str, str, str], ...] = ()
+    interfaces: int = 0  # how many it has had: a number is not used twice, as with Docker
     phase: str = "pending"

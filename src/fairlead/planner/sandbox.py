@@ -38,13 +38,12 @@ def sandbox_state(sandbox: Sandbox, places: Sequence[tuple[Network, Endpoint]]) 
     `places` are its endpoints with their networks, in the order of attachment.
     """
     name = sandbox.name
-    linked = [endpoint for _, endpoint in places if endpoint.interface]
-    ipv6 = not linked or any(endpoint.ipv6 is not None for endpoint in linked)
     state: dict[Key, Value | None] = {
         NamespaceKey(name): sandbox.id[:12],
-        # With links on IPv4 networks alone nothing in the sandbox speaks IPv6, not even link-local.
-        SysctlKey(name, ("net", "ipv6", "conf", "all", "disable_ipv6")): "0" if ipv6 else "1",
-        SysctlKey(name, ("net", "ipv6", "conf", "default", "disable_ipv6")): "0" if ipv6 else "1",
+        # Nothing speaks IPv6, not even link-local, but what is on a network that has it, as with Docker.
+        _ipv6_switch(name, "all"): "1",
+        _ipv6_switch(name, "default"): "1",
+        _ipv6_switch(name, "lo"): "0" if any(endpoint.ipv6 for _, endpoint in places) else "1",
         LinkSettingKey(name, "lo", LinkSetting.UP): "on",
     }
     for dotted, value in sandbox.sysctls.items():
@@ -62,6 +61,10 @@ def sandbox_state(sandbox: Sandbox, places: Sequence[tuple[Network, Endpoint]]) 
     return state
 
 
+def _ipv6_switch(namespace: str, link: str) -> SysctlKey:
+    return SysctlKey(namespace, ("net", "ipv6", "conf", link, "disable_ipv6"))
+
+
 def endpoint_state(
     network: Network, sandbox: Sandbox, endpoint: Endpoint, label: str, settings: Settings
 ) -> dict[Key, Value | None]:
@@ -77,6 +80,7 @@ def endpoint_state(
         # A container that asks for a port published by itself is answered over the same port.
         LinkSettingKey("", outer, LinkSetting.HAIRPIN): "on",
         LinkSettingKey("", outer, LinkSetting.UP): "on",
+        _ipv6_switch(sandbox.name, inner): "0" if endpoint.ipv6 else "1",
         LinkSettingKey(sandbox.name, inner, LinkSetting.MTU): size,
         LinkSettingKey(sandbox.name, inner, LinkSetting.UP): "on",
     }

@@ -57,14 +57,16 @@ LEFT_ALONE = (SysctlKey, PolicyKey)
 
 def _rank(key: Key) -> tuple[int, int]:
     if isinstance(key, SysctlKey):
-        # The settings of one interface exist only once the interface does.
-        return (RANK[RouteKey] if _of_one_link(key) else RANK[SysctlKey], 0)
+        # The settings of one interface exist only once the interface does, and come before it is up
+        # and has addresses: what is received must not be dealt with otherwise first.
+        return (RANK[LinkSettingKey], -1) if of_one_link(key) else (RANK[SysctlKey], 0)
     if isinstance(key, LinkSettingKey):
         return (RANK[LinkSettingKey], SETTINGS[key.setting])
     return (RANK[type(key)], 0)
 
 
-def _of_one_link(key: SysctlKey) -> bool:
+def of_one_link(key: SysctlKey) -> bool:
+    """Whether it is a setting of one interface, not of a whole namespace."""
     return "conf" in key.path and key.path[-2] not in ("all", "default")
 
 
