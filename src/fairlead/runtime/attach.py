@@ -6,6 +6,7 @@ import os
 import socket
 
 from fairlead.model.errors import NotFound
+from fairlead.runtime.acceptance import until_accepted
 
 _OUTPUT_PIECE = 65536  # conmon sends at most 8 KiB and a byte at once
 _INPUT_PIECE = 16384  # conmon would cut off what is longer than its buffer of 32 KiB
@@ -25,6 +26,7 @@ async def connect(directory: str) -> "Console":
     except OSError as error:
         connection.close()
         raise NotFound(f"cannot attach to {os.path.basename(directory)}: its process has gone") from error
+    await until_accepted(connection)
     return Console(connection)
 
 
