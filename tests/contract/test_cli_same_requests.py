@@ -236,8 +236,9 @@ def _bare(value: Any) -> Any:
     """Without zero values, and in an order where Docker's client has none."""
     if isinstance(value, dict):
         found = {name: _bare(item) for name, item in value.items()}
-        if isinstance(found.get("Env"), list):
-            found["Env"] = sorted(found["Env"])
+        for name in ("Env", "Binds"):
+            if isinstance(found.get(name), list):
+                found[name] = sorted(found[name])
         if isinstance(found.get("Config"), list):
             found["Config"] = sorted(found["Config"], key=str)
         return {name: item for name, item in found.items() if item and item != [0, 0]}
