@@ -125,8 +125,8 @@ def _tls(values: Mapping[str, Any]) -> Tls:
 def _settings(values: Mapping[str, Any]) -> Settings:
     parsed: dict[str, Any] = {}
     plain = (
-        "data-root exec-root bridge mtu iptables ip-forward ip-masq icc userland-proxy live-restore "
-        "default-runtime init init-path shutdown-timeout debug"
+        "data-root exec-root bridge mtu iptables ip6tables ip-forward ip-masq icc userland-proxy "
+        "live-restore default-runtime init init-path shutdown-timeout debug"
     )
     for name in plain.split():
         if name in values:

@@ -57,6 +57,7 @@ OPTIONS = (
     Option(("--default-gateway",), "default-gateway", TEXT, "Gateway of containers on docker0"),
     Option(("--mtu",), "mtu", NUMBER, "MTU of containers' interfaces"),
     Option(("--iptables",), "iptables", SWITCH, "Write firewall rules"),
+    Option(("--ip6tables",), "ip6tables", SWITCH, "Write firewall rules for networks with IPv6 too"),
     Option(("--ip-forward",), "ip-forward", SWITCH, "Switch IPv4 forwarding on"),
     Option(("--ip-masq",), "ip-masq", SWITCH, "Masquerade what containers on docker0 send"),
     Option(("--icc",), "icc", SWITCH, "Let containers on docker0 talk to each other"),
@@ -111,7 +112,7 @@ BY_NAME = {option.name: option for option in OPTIONS}
 IGNORED_KEYS = frozenset(
     (
         "storage-driver storage-opts exec-opts log-driver log-opts features experimental builder "
-        "containerd max-concurrent-downloads max-concurrent-uploads raw-logs runtimes ip6tables "
+        "containerd max-concurrent-downloads max-concurrent-uploads raw-logs runtimes "
         "selinux-enabled userland-proxy-path no-new-privileges oom-score-adjust metrics-addr"
     ).split()
 )

@@ -7,7 +7,7 @@ from fairlead.model.network import Network
 
 def require_addressable(network: Network, attachment: Attachment) -> None:
     """Refuse addresses and aliases where Docker does not support them."""
-    fixed = attachment.ipv4 or attachment.ipv6
+    fixed = [address for address in (attachment.ipv4, attachment.ipv6) if address is not None]
     if network.default_bridge or network.driver in ("host", "null"):
         if fixed:
             raise InvalidParameter("user specified IP address is supported on user defined networks only")
@@ -15,11 +15,16 @@ def require_addressable(network: Network, attachment: Attachment) -> None:
             raise InvalidParameter(
                 "network-scoped alias is supported only for containers in user defined networks"
             )
-    elif fixed and not network.pools_chosen_by_user:
+    elif any(address.version not in _requested_versions(network) for address in fixed):
         raise InvalidParameter(
             "user specified IP address is supported only when connecting to networks with user configured "
             "subnets"
         )
+
+
+def _requested_versions(network: Network) -> set[int]:
+    """The IP versions whose subnet the user chose."""
+    return {pool.subnet.version for pool in network.pools if pool.subnet_requested}
 
 
 def require_possible(networks: list[tuple[Attachment, Network]]) -> None:

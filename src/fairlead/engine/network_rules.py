@@ -87,11 +87,13 @@ def _require_options(options: Mapping[str, str], existing: Sequence[Network]) ->
 
 
 def checked_pools(request: CreateNetwork, used: Sequence[Subnet]) -> tuple[Pool, ...]:
-    """The request's pools with a gateway each.  Empty when the engine is to choose.
+    """The request's pools with a gateway each, IPv4 first.  No IPv4 pool when the engine is to choose.
 
     Source: libnetwork `network.go` ipamAllocateVersion: gateway, then auxiliary addresses.
     """
-    pools = tuple(_checked_pool(pool, used) for pool in request.pools)
+    pools = tuple(
+        _checked_pool(pool, used) for pool in sorted(request.pools, key=lambda each: each.subnet.version)
+    )
     for version in (4, 6):
         if sum(pool.subnet.version == version for pool in pools) > 1:
             raise Forbidden("bridge driver doesn't support multiple subnets")
@@ -118,7 +120,8 @@ def _checked_pool(pool: Pool, used: Sequence[Subnet]) -> Pool:
             raise Failed(
                 f"failed to allocate secondary ip address ({name}:{address}): Address already in use"
             )
-    return replace(pool, gateway=gateway, gateway_requested=pool.gateway is not None)
+    requested = pool.gateway is not None
+    return replace(pool, gateway=gateway, gateway_requested=requested, subnet_requested=True)
 
 
 def _first(span: Subnet, pool: Pool) -> Address:

@@ -16,6 +16,7 @@ from fairlead.model.errors import Conflict, FairleadError, Forbidden, NotFound
 from fairlead.model.host import Key, State, Value
 from fairlead.model.network import DEFAULT_GATEWAY, Network, Pool
 from fairlead.model.views import NetworkView, Removed
+from fairlead.planner.base import IPV6_FORWARDING, ipv6_base_state
 from fairlead.planner.bridge import bridge_state
 from fairlead.planner.steps import absent, transition
 
@@ -98,7 +99,7 @@ class Networks:
             # After a restart Docker shows the gateway of every network, chosen by the user or not.
             network = replace(network, pools=pools)
             await self._context.ledger.commit(put(network))
-        await self._context.reconciler.converge(self._state(network))
+        await self._make(network)
 
     async def _predefine(self, name: str, driver: str) -> None:
         if not any(each.name == name for each in self._context.records.networks.values()):
@@ -173,11 +174,11 @@ class Networks:
         async with context.lock(network.id):
             await context.ledger.commit(put(network))
             try:
-                if not pools and request.driver in ("", "bridge"):
-                    network = replace(network, pools=(await self._chosen_pool(network),))
+                if not any(pool.subnet.version == 4 for pool in pools):
+                    network = replace(network, pools=(await self._chosen_pool(), *pools))
                     await context.ledger.commit(put(network))
                 context.at("network create: record pending")
-                await context.reconciler.converge(self._state(network))
+                await self._make(network)
                 context.at("network create: bridge made")
             except BaseException:
                 await self._take_away(network)
@@ -217,6 +218,16 @@ class Networks:
         self._context.events.emit("network", "prune", "", {"reclaimed": "0"})
         return Removed(tuple(names))
 
+    async def _make(self, network: Network) -> None:
+        """Converge a network; before one with IPv6 what all such networks stand on, which then stays."""
+        context = self._context
+        if network.enable_ipv6:
+            there = await context.reconciler.observe([IPV6_FORWARDING])
+            await context.reconciler.converge(
+                ipv6_base_state(context.settings, there[IPV6_FORWARDING] == "1")
+            )
+        await context.reconciler.converge(self._state(network))
+
     async def _take_away(self, network: Network) -> None:
         context = self._context
         await context.ledger.commit(put(replace(network, phase="removing")))
@@ -239,7 +250,6 @@ class Networks:
             created=context.clock.now(),
             sequence=context.ledger.next_sequence(),
             pools=pools,
-            pools_chosen_by_user=bool(request.pools),
             internal=request.internal,
             attachable=request.attachable,
             ingress=request.ingress,
@@ -253,7 +263,7 @@ class Networks:
     def _used_subnets(self) -> Sequence[Subnet]:
         return [pool.subnet for each in self._context.records.networks.values() for pool in each.pools]
 
-    async def _chosen_pool(self, network: Network) -> Pool:
+    async def _chosen_pool(self) -> Pool:
         subnet = await self._free_subnet(4)
         return Pool(subnet, gateway=subnet.network_address + 1, gateway_requested=True)
 

@@ -104,10 +104,10 @@ class Sandboxes:
         sandbox = await self._new_sandbox(container, [network for _, network in attached])
         sandbox = replace(sandbox, interfaces=sum(network.driver == "bridge" for _, network in attached))
         places: list[tuple[Network, Endpoint]] = []
-        # Interfaces are numbered by the networks' names, internal networks last, as with Docker.
-        ranked = sorted((network.internal, network.name) for _, network in attached)
+        # Interfaces are numbered in the order in which networks would be the way out, as with Docker.
+        ranked = sorted(_precedence(network) for _, network in attached)
         for number, (attachment, network) in enumerate(attached):
-            interface = f"eth{ranked.index((network.internal, network.name))}"
+            interface = f"eth{ranked.index(_precedence(network))}"
             endpoint = self.new_endpoint(container, sandbox, attachment, network, interface, number)
             places.append((network, endpoint))
         return Stay(sandbox, tuple(self.with_way_out(places)))
@@ -199,9 +199,9 @@ class Sandboxes:
 
     @staticmethod
     def with_way_out(places: list[tuple[Network, Endpoint]]) -> list[tuple[Network, Endpoint]]:
-        """Give the default route to one endpoint: whose network's name sorts first, internal ones last."""
-        candidates = [(network.internal, network.name, endpoint.id) for network, endpoint in places]
-        chosen = min(candidates, default=(False, "", ""))[2]
+        """Give the default route, or both of them, to one endpoint: whose network takes precedence."""
+        candidates = [(_precedence(network), endpoint.id) for network, endpoint in places]
+        chosen = min(candidates)[1] if candidates else ""
         return [
             (network, replace(endpoint, default_route=endpoint.id == chosen)) for network, endpoint in places
         ]
@@ -279,6 +279,14 @@ class Sandboxes:
         except FairleadError:
             await self._context.ledger.commit(*stay.in_phase("removing").written())
             raise
+
+
+def _precedence(network: Network) -> tuple[bool, bool, str]:
+    """Internal networks last, those with IPv6 first, then by name.
+
+    Source: libnetwork `sandbox.go`, the order of a sandbox's endpoints.
+    """
+    return network.internal, not network.enable_ipv6, network.name
 
 
 def port_failure(container: Container, endpoint: Endpoint, reason: str) -> Failed:

@@ -27,6 +27,7 @@ class Settings:
     default_gateway: IPv4Address | None = None
     mtu: int = 0  # 0: 1500
     iptables: bool = True
+    ip6tables: bool = True  # rules for networks with IPv6
     ip_forward: bool = True
     ip_masq: bool = True
     icc: bool = True

@@ -25,6 +25,7 @@ class Pool:
     auxiliary: Mapping[str, Address] = field(default_factory=dict)  # reserved: never handed out
     # What the user asked for; Docker's inspect shows a gateway only when it was asked for.
     gateway_requested: bool = False
+    subnet_requested: bool = False  # fixed addresses are allowed only then (Docker's rule)
 
     @property
     def way_out(self) -> Address | None:
@@ -55,7 +56,6 @@ class Network:
     ipam_driver: str = "default"
     ipam_options: Mapping[str, str] | None = None
     predefined: bool = False
-    pools_chosen_by_user: bool = False  # fixed addresses are allowed only then (Docker's rule)
     phase: str = "pending"  # pending: being made; settled; removing: nothing of it is desired
 
     @property

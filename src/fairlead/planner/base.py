@@ -4,6 +4,8 @@ from fairlead.firewall import policy
 from fairlead.model.config import Settings
 from fairlead.model.host import Family, Key, PolicyKey, SysctlKey, Value
 
+IPV6_FORWARDING = SysctlKey("", ("net", "ipv6", "conf", "all", "forwarding"))
+
 
 def base_state(settings: Settings, forwards_already: bool) -> dict[Key, Value | None]:
     """Forwarding and the first chains and rules.
@@ -18,4 +20,17 @@ def base_state(settings: Settings, forwards_already: bool) -> dict[Key, Value | 
         state.update(policy.base(Family.IPV4, settings.userland_proxy))
         if settings.ip_forward and not forwards_already:
             state[PolicyKey(Family.IPV4, "filter", "FORWARD")] = "DROP"
+    return state
+
+
+def ipv6_base_state(settings: Settings, forwards_already: bool) -> dict[Key, Value | None]:
+    """The same for IPv6: what the first network that has it needs, and no host without such a network."""
+    state: dict[Key, Value | None] = {}
+    if settings.ip_forward:
+        state[SysctlKey("", ("net", "ipv6", "conf", "default", "forwarding"))] = "1"
+        state[IPV6_FORWARDING] = "1"
+    if settings.ip6tables:
+        state.update(policy.base(Family.IPV6, settings.userland_proxy))
+        if settings.ip_forward and not forwards_already:
+            state[PolicyKey(Family.IPV6, "filter", "FORWARD")] = "DROP"
     return state

@@ -55,14 +55,14 @@ def bridge_state(network: Network, settings: Settings) -> dict[Key, Value | None
             state[AddressKey("", name, address)] = True
     # Router advertisements that a container sends must never configure the host (CVE-2020-13401).
     state[SysctlKey("", ("net", "ipv6", "conf", name, "accept_ra"))] = "0"
-    if settings.iptables:
-        state.update(policy.network_rules(network, families(network), settings.userland_proxy))
-        if not network.internal:
-            # What the host sends to 127.0.0.1 and is redirected to a container leaves by the bridge.
-            state[SysctlKey("", ("net", "ipv4", "conf", name, "route_localnet"))] = "1"
+    state.update(policy.network_rules(network, families(network, settings), settings.userland_proxy))
+    if settings.iptables and not network.internal:
+        # What the host sends to 127.0.0.1 and is redirected to a container leaves by the bridge.
+        state[SysctlKey("", ("net", "ipv4", "conf", name, "route_localnet"))] = "1"
     return state
 
 
-def families(network: Network) -> tuple[Family, ...]:
+def families(network: Network, settings: Settings) -> tuple[Family, ...]:
     """The address families that the network has rules for."""
-    return (Family.IPV4, Family.IPV6) if network.enable_ipv6 else (Family.IPV4,)
+    ipv4 = (Family.IPV4,) if settings.iptables else ()
+    return (*ipv4, Family.IPV6) if settings.ip6tables and network.enable_ipv6 else ipv4

@@ -119,7 +119,8 @@ def _published(
             continue
         key = HeldPortKey(port.protocol, port.host_address, port.host_port, port.count)
         state[key] = Target(inside.ip, port.container_port, endpoint.id, label)
+    wanted = families(network, settings) if endpoint.ports else ()
+    state.update(publish.publish_rules(network, endpoint, wanted, settings.userland_proxy))
     if settings.iptables and endpoint.ports:
-        state.update(publish.publish_rules(network, endpoint, families(network), settings.userland_proxy))
         state.update(publish.publish_elements(network, endpoint, settings.ip_forward))
     return state
