@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ FIRST_PAUSE = 0.1  # seconds before the first restart; doubled with each that fo
 LONGEST_PAUSE = 60.0
 LONG_RUN = 10.0  # seconds; whoever ran as long begins again with the first pause
 LOST = 255  # the exit code of a container whose end nobody saw
+KILLED = 137  # of one that was killed: 128 + SIGKILL
 
 
 def restarts(container: Container, *, at_start: bool = False) -> bool:
@@ -42,6 +43,14 @@ def restarts(container: Container, *, at_start: bool = False) -> bool:
     if policy.name == "on-failure" and state.exit_code != 0:
         return policy.maximum_retry_count == 0 or state.restart_count < policy.maximum_retry_count
     return False
+
+
+def needs(container: Container) -> set[str]:
+    """Whom it can only start after: targets of its links, and containers whose namespaces it shares."""
+    own = container.host_config
+    modes = (own.network_mode, own.ipc_mode, own.pid_mode)
+    shared = {mode.partition(":")[2] for mode in modes if mode.startswith("container:")}
+    return shared | {target for target, _ in container.links}
 
 
 class Supervision:
@@ -71,7 +80,8 @@ class Supervision:
     async def begin(self) -> None:
         """Bring containers into line with what is found: finish what was cut short, adopt what lives.
 
-        `watch` follows, when nothing is left to be taken away any more.
+        Without live-restore what lives is killed, as Docker does.  `watch` follows, when nothing is
+        left to be taken away any more.
         """
         alive = await self._context.runtime.alive()
         for container in list(self._context.records.containers.values()):
@@ -85,10 +95,12 @@ class Supervision:
 
     def watch(self) -> None:
         """Start what has to be started again, and act on every end from now on."""
-        for container in list(self._context.records.containers.values()):
+        begun: dict[str, asyncio.Task[None]] = {}
+        for container in sorted(self._context.records.containers.values(), key=lambda each: each.sequence):
             idle = not container.state.running and container.state.ever_started
             if container.state.status == "restarting" or (idle and restarts(container, at_start=True)):
-                self._spawn(self._bring_back(container, 0.0))
+                before = [begun[need] for need in needs(container) if need in begun]
+                begun[container.id] = self._spawn(self._bring_back(container, 0.0, before))
         self._spawn(self._watch())
 
     async def _settle(self, container: Container, pid: int) -> None:
@@ -97,13 +109,14 @@ class Supervision:
             return
         stay = self._sandboxes.of(container.id)
         runs = container.state.status in ("running", "paused")
-        if runs and pid:
+        if runs and pid and self._context.settings.live_restore:
             if stay is not None:
                 await self._sandboxes.restore(stay, container.name)
             self._health.watch(container)
         elif runs:
-            ended = await self._context.runtime.last_exit(container.id)
-            await self.ended(ended or Exit(container.id, LOST, 0))
+            # Whatever lives still ends with the deletion that follows each end.
+            found = None if pid else await self._context.runtime.last_exit(container.id)
+            await self.ended(found or Exit(container.id, KILLED if pid else LOST, 0), at_start=True)
         else:
             # A start that was cut short, or an end whose clean-up was.
             await self._context.runtime.delete(container.id)
@@ -140,8 +153,8 @@ class Supervision:
         async for exit in self._context.runtime.exits():
             self._spawn(self.ended(exit))
 
-    async def ended(self, exit: Exit) -> None:
-        """Deal with one end and with what follows from it."""
+    async def ended(self, exit: Exit, *, at_start: bool = False) -> None:
+        """Deal with one end and with what follows from it; `at_start`: `watch` will bring it back."""
         self._health.forget(exit.container_id)
         container = await self._lifecycle.end(exit)
         if container is None:
@@ -150,9 +163,9 @@ class Supervision:
         if comes_back:
             await self._mark_restarting(container)
         self._waits.tell(container.id, "ended", WaitResult(exit.code))
-        if comes_back:
+        if comes_back and not at_start:
             self._spawn(self._bring_back(container, self._pause(container)))
-        elif container.host_config.auto_remove and not self._ending:
+        elif container.host_config.auto_remove and not comes_back and not self._ending:
             await self._removal.take_away(container.id, volumes=True)
 
     async def _mark_restarting(self, container: Container) -> None:
@@ -169,8 +182,12 @@ class Supervision:
         self._pauses[container.id] = pause
         return pause
 
-    async def _bring_back(self, container: Container, pause: float) -> None:
+    async def _bring_back(
+        self, container: Container, pause: float, after: Collection["asyncio.Task[None]"] = ()
+    ) -> None:
         await self._context.clock.sleep(pause)
+        if after:
+            await asyncio.wait(after)
         now = self._context.records.containers.get(container.id)
         if now is None or (now.state.status != "restarting" and now.state != container.state):
             return  # stopped, started or removed meanwhile
@@ -181,10 +198,11 @@ class Supervision:
             return
         self._health.watch(self._context.records.containers[container.id])
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
