@@ -37,6 +37,9 @@ class Route:
     span: Span
 
 
+_NO_BUILDKIT = system.left_out("open a session: this engine has no BuildKit")
+_NO_SWARM = system.left_out("make or join a swarm: this engine has no swarm mode")
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/_ping", system.ping, HEARD),
     Route("HEAD", "/_ping", system.ping, HEARD),
@@ -108,12 +111,19 @@ ROUTES: tuple[Route, ...] = (
     # What this engine leaves out
     Route("GET", "/plugins", system.plugins, HEARD),
     Route("GET", "/plugins/{name:.*}/json", system.no_plugin, HEARD),
-    Route("POST", "/plugins/{path:.*}", system.unsupported, HEARD),
+    Route("POST", "/plugins/{path:.*}", system.left_out("use plugins: this engine has none"), HEARD),
     Route("POST", "/build/prune", system.build_prune, HEARD),
-    Route("POST", "/build", system.unsupported, HEARD),
-    Route("POST", "/session", system.unsupported, HEARD),
-    Route("POST", "/grpc", system.unsupported, HEARD),
-    Route("GET", "/distribution/{name:.*}/json", system.unsupported, HEARD),
+    Route("POST", "/build", system.left_out("build images: use buildah on the same storage"), HEARD),
+    Route("POST", "/session", _NO_BUILDKIT, HEARD),
+    Route("POST", "/grpc", _NO_BUILDKIT, HEARD),
+    Route(
+        "GET",
+        "/distribution/{name:.*}/json",
+        system.left_out("look into a registry: pull the image instead"),
+        HEARD,
+    ),
+    Route("POST", "/swarm/init", _NO_SWARM, HEARD),
+    Route("POST", "/swarm/join", _NO_SWARM, HEARD),
     *(
         Route(method, f"/{area}{rest}", system.not_a_manager, HEARD)
         for area in ("swarm", "services", "tasks", "nodes", "secrets", "configs")

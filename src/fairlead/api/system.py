@@ -1,6 +1,7 @@
 """The engine as a whole: ping, version, info, events, disk usage; and the areas that it leaves out."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 from fairlead import __version__
 from fairlead.api.exchange import JSON_TYPE, Answer, Request, closing, json_answer, json_line, read_json
@@ -100,9 +101,13 @@ async def no_plugin(engine: Engine, request: Request) -> Answer:
     raise NotFound(f'plugin "{request.variables["name"]}" not found')
 
 
-async def unsupported(engine: Engine, request: Request) -> Answer:
-    """Areas of the API that this engine leaves out."""
-    raise Unsupported("cannot do that: this engine has no plugins, sessions, builds or distribution lookups")
+def left_out(what: str) -> Callable[[Engine, Request], Awaitable[Answer]]:
+    """A handler for what this engine leaves out; `what` completes "cannot"."""
+
+    async def refuse(engine: Engine, request: Request) -> Answer:
+        raise Unsupported(f"cannot {what}")
+
+    return refuse
 
 
 async def build_prune(engine: Engine, request: Request) -> Answer:

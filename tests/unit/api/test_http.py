@@ -171,7 +171,8 @@ def test_odd_names_are_just_not_found(api: Serving, name: str) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/swarm", 503),
-        ("POST", "/swarm/init", 503),
+        ("POST", "/swarm/init", 501),
+        ("POST", "/swarm/leave", 503),
         ("GET", "/services", 503),
         ("GET", "/tasks/x", 503),
         ("GET", "/nodes", 503),
