@@ -190,10 +190,10 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, or without one show the help."""
-        if ctx.invoked_subcommand is None and not ctx.args and not getattr(ctx, "_protected_args", None):
+        result = super().invoke(ctx)
+        if ctx.invoked_subcommand is None:
             click.echo(self.get_help(ctx))
-            return 0
-        return super().invoke(ctx)
+        return result
 
     def get_help(self, ctx: click.Context) -> str:
         """Docker's layout."""

@@ -71,6 +71,8 @@ def _completer(what: str) -> Any:
         session = ctx.find_object(Session)
         if session is None or what not in NAMES:
             return []
+        # No command runs while completing, so nobody has told the session what -H says.
+        session.hosts = list(ctx.find_root().params.get("host") or ())
         return [CompletionItem(name) for name in names(session.client, what, incomplete)]
 
     return complete

@@ -5,7 +5,7 @@ from typing import Any
 
 from fairlead.cli.commands import Arguments, command
 from fairlead.cli.flags import FORMAT, Flag, Values
-from fairlead.cli.kinds import BOOL, FILTER
+from fairlead.cli.kinds import BOOL, FILTER, STRING
 from fairlead.cli.output import Column, Listing, show
 from fairlead.cli.problems import Invalid
 from fairlead.cli.reference import parse_reference
@@ -134,6 +134,7 @@ def _history_listing(no_trunc: bool, human: bool) -> Listing:
     FORMAT,
     Flag("human", "Print sizes and dates in human readable format", BOOL, short="H", default=True),
     Flag("no-trunc", "Don't truncate output"),
+    Flag("platform", "Show history for the given platform", STRING),
     Flag("quiet", "Only show image IDs", short="q"),
     arguments=Arguments(1, 1, "images"),
     aliases=("image history", "history"),
@@ -141,7 +142,7 @@ def _history_listing(no_trunc: bool, human: bool) -> Listing:
 def history(session: Session, values: Values, words: list[str]) -> None:
     """List the layers of an image, newest first, and what made each."""
     human = values.yes("human")
-    found = session.client.images.history(words[0])
+    found = session.client.images.history(words[0], values.text("platform"))
     created = "CreatedSince" if human else "CreatedAt"
     show(
         session,

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +83,8 @@ _OWN = {
     signal.SIGWINCH,
 }
 
+_ATTEMPTS = 10
+
 
 class Watch:
     """The signals of the client while it is attached: passed on, or a new size of its terminal.
@@ -107,14 +111,30 @@ class Watch:
             signal.signal(number, before)
 
     def fit(self, redraw: bool = False) -> None:
-        """Give the container's terminal the size of ours; `redraw` makes it notice in any case."""
+        """Give the container's terminal the size of ours; `redraw` makes it notice in any case.
+
+        A process that has just been started may not have its terminal yet: then it is tried again, aside.
+        """
+        if redraw:
+            self._try(1)
+        if not self._try(0):
+            threading.Thread(target=self._insist, daemon=True).start()
+
+    def _insist(self) -> None:
+        for attempt in range(1, _ATTEMPTS):
+            time.sleep(attempt * 0.01)
+            if self._try(0):
+                return
+
+    def _try(self, larger: int) -> bool:
         height, width = terminal.size(1)
         if not self._resize or not (height and width):
-            return
-        with contextlib.suppress(ClientError):
-            if redraw:
-                self._resize(height + 1, width + 1)
-            self._resize(height, width)
+            return True
+        try:
+            self._resize(height + larger, width + larger)
+        except ClientError:
+            return False
+        return True
 
     def _handle(self, number: int, _: object) -> None:
         if number == signal.SIGWINCH:

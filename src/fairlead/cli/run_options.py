@@ -28,6 +28,7 @@ _UNITS = "(ms|s|m|h) (default 0s)"
 _NETWORK = listed(network, "network")
 _ALIAS = listed(lambda text: text)
 _WINDOWS = Kind("int", INT.read, zero=0)
+_WINDOWS_COUNT = Kind("uint", INT.read, zero=0)
 
 SHARED = (
     Flag("add-host", "Add a custom host-to-IP mapping (host:ip)", listed(checks.extra_host)),
@@ -93,7 +94,7 @@ SHARED = (
         BYTES,
         hidden=True,
     ),
-    Flag("io-maxiops", "Maximum IOps limit for the system drive (Windows only)", _WINDOWS, hidden=True),
+    Flag("io-maxiops", "Maximum IOps limit for the system drive (Windows only)", _WINDOWS_COUNT, hidden=True),
     Flag("ip", "IPv4 address (e.g., 172.30.100.104)", STRING),
     Flag("ip6", "IPv6 address (e.g., 2001:db8::33)", STRING),
     Flag("ipc", "IPC mode to use", STRING),

@@ -16,6 +16,16 @@ class TemplateProblem(Exception):
     """A template that cannot be parsed or carried out, in Go's words."""
 
 
+class Missing:
+    """An entry that a map does not have: false, and written as Go writes it."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING = Missing()
+
+
 class Time(str):
     """A time: to a template's functions the text of the document, written as Go writes times."""
 
@@ -57,6 +67,8 @@ def struct_of(document: dict[str, Any]) -> dict[str, Any]:
 
 def written(value: Any) -> str:
     """As Go's `fmt.Print` writes it."""
+    if isinstance(value, Missing):
+        return "<no value>"
     if isinstance(value, Time):
         return go_time(value)
     if isinstance(value, str):
@@ -98,6 +110,8 @@ def true(value: Any) -> bool:
 def compact_json(value: Any) -> str:
     """JSON on one line, in the order of the document; a row says itself how it is written."""
     as_json = getattr(value, "as_json", None)
+    if value is MISSING:
+        value = None
     return as_json() if as_json else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -177,8 +191,11 @@ def _slice(item: Any, *bounds: int) -> Any:
     if not isinstance(item, list | str) or len(bounds) > 3:
         raise TemplateProblem(f"error calling slice: can't slice item of type {_type(item)}")
     start, end = (*bounds, *(0, len(item))[len(bounds) :])[:2]
-    if not 0 <= start <= end <= len(item):
-        raise TemplateProblem(f"error calling slice: index out of range: {end}")
+    for bound in bounds:
+        if not 0 <= bound <= len(item):
+            raise TemplateProblem(f"error calling slice: index out of range: {bound}")
+    if start > end:
+        raise TemplateProblem(f"error calling slice: invalid slice index: {start} > {end}")
     return item[start:end]
 
 

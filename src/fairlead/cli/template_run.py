@@ -21,6 +21,7 @@ from fairlead.cli.template_functions import (
     ARITIES,
     FUNCTIONS,
     LAZY,
+    MISSING,
     OF_TEXT,
     TemplateProblem,
     compact_json,
@@ -57,7 +58,7 @@ _SPELLINGS = {
     "NanoCPUs": "NanoCpus",
 }
 
-# Maps from text to text: an entry that is not there is empty.
+# Maps from text to text: an entry that is not there is no mistake.
 _MAPS = frozenset(("Annotations", "Attributes", "DriverOpts", "Labels", "Options", "Sysctls", "Tmpfs"))
 
 # Fields whose null is a list or a map to Go, and so writes as an empty one.
@@ -328,7 +329,7 @@ class _Run:
         if name in struct:
             return struct[name]
         if owner in _MAPS:
-            return ""
+            return MISSING
         if name in ABSENT:
             return ABSENT[name]
         raise self.problem(node, node.source, f'map has no entry for key "{name}"')

@@ -63,9 +63,10 @@ class Images:
         found: Document = self._transport.call("GET", f"/images/{_name(image)}/json").document()
         return found
 
-    def history(self, image: str) -> Documents:
+    def history(self, image: str, platform: str = "") -> Documents:
         """GET /images/{name}/history: newest layer first."""
-        found: Documents = self._transport.call("GET", f"/images/{_name(image)}/history").document()
+        path = f"/images/{_name(image)}/history"
+        found: Documents = self._transport.call("GET", path, {"platform": platform}).document()
         return found
 
     def push(

@@ -239,10 +239,8 @@ def _lower(theirs: str) -> str:
 
 def _refusal(answer: Response, request: str) -> Refused:
     content = answer.read()
-    message = ""
     try:
-        document = json.loads(content)
-        message = str(document["message"]) if isinstance(document, dict) else ""
-    except (ValueError, KeyError):
+        message = str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
         message = content.decode(errors="replace").strip()
     return Refused(answer.status, message or f"{request} answered {answer.status} without a reason")
