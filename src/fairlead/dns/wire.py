@@ -189,6 +189,11 @@ def code_of(message: bytes) -> int:
     return message[3] & 0x0F
 
 
+def answer_count(message: bytes) -> int:
+    """How many records an answer has that say what was asked for."""
+    return message[6] << 8 | message[7]
+
+
 def answers(message: bytes, query: Query) -> bool:
     """Whether a message is an answer to exactly this question; its id is not looked at."""
     if len(message) < query.end or not message[2] & 0x80 or message[4:6] != b"\0\1":

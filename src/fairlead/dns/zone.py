@@ -58,9 +58,10 @@ def _folded(name: str) -> bytes:
 
 
 class Zone:
-    """The names of all networks of a host."""
+    """The names of all networks of a host; `version` is another number after every change."""
 
     def __init__(self) -> None:
+        self.version = 0
         self._names: dict[str, dict[bytes, _Entry]] = {}
         self._pointers: dict[tuple[str, bytes], str] = {}
 
@@ -73,6 +74,7 @@ class Zone:
 
     def set_name(self, key: NameKey, endpoint: str | None) -> None:
         """Write a record, or (None) take it away."""
+        self.version += 1
         names = self._names.setdefault(key.network_id, {})
         entry = names.setdefault(_folded(key.name), _Entry())
         if endpoint is None:
@@ -91,6 +93,7 @@ class Zone:
 
     def set_pointer(self, key: PointerKey, name: str | None) -> None:
         """Write a reverse record, or (None) take it away."""
+        self.version += 1
         place = (key.network_id, key.address.packed)
         if name is None:
             self._pointers.pop(place, None)

@@ -28,6 +28,7 @@ WAITING = 1 << 19  # bytes of queries that may wait for us
 BACKLOG = 128
 MOST_CONVERSATIONS = 256  # of one sandbox; the most idle makes room
 IDLE = 5.0  # seconds until a silent connection is closed
+MOST_KEPT = 256  # answers that are kept as bytes, to the queries asked last
 SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 SCARCITY = 0.5  # seconds until accepting is tried again
 
@@ -52,6 +53,9 @@ class SandboxResolver:
         self._outside = outside
         self._conversations: dict[Conversation, asyncio.Task[Any]] = {}
         self._buffer = bytearray(wire.LONGEST)
+        # Answers by their query, both without the id, for as long as no name changes.
+        self._kept: dict[bytes, bytes] = {}
+        self._kept_of = -1  # the zone's version
         self.set(value)
         self._identity = namespaces.identity(name)
         with contextlib.ExitStack() as undo:
@@ -70,6 +74,7 @@ class SandboxResolver:
         """From now on this is what it knows."""
         self.value = value
         self._view = view_of(value)
+        self._kept_of = -1
 
     def alive(self) -> bool:
         """Whether the namespace that it answers in is still the one that is pinned under the name."""
@@ -108,34 +113,48 @@ class SandboxResolver:
     # -- answering -------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        receive, buffer = self._udp.recvfrom_into, self._buffer
-        content = memoryview(buffer)
+        kept = self._kept
+        if self._kept_of != self._zone.version:
+            kept.clear()
+            self._kept_of = self._zone.version
+        content = memoryview(self._buffer)
         for _ in range(AT_ONCE):
             try:
-                size, client = receive(buffer)
+                size, client = self._udp.recvfrom_into(content)
             except OSError:  # nothing waits; or a client has gone before it was answered
                 return
-            self._answer(False, bytes(content[:size]), partial(self._send, client))
+            message = bytes(content[:size])
+            known = kept.get(message[2:])
+            if known is not None:
+                self._send(client, message[:2] + known)
+            else:
+                self._answer(False, message, partial(self._send, client))
 
     def _send(self, client: tuple[str, int], message: bytes) -> None:
-        if message:
-            # The client may have gone, or its buffer be full: it asks again if it wants to know.
-            with contextlib.suppress(OSError):
-                self._udp.sendto(message, client)
+        # Where the client has gone, or its buffer is full: it asks again if it wants to know.
+        try:
+            self._udp.sendto(message, client)
+        except OSError:
+            return
 
     def _answer(self, by_tcp: bool, message: bytes, deliver: Callable[[bytes], None]) -> None:
         try:
             query = wire.parse(message)
         except Malformed:
-            deliver(wire.refusal(message) or b"")
+            refused = wire.refusal(message)
+            if refused or by_tcp:
+                deliver(refused or b"")
             return
         limit = wire.LONGEST if by_tcp else query.limit
         found = answer(query, self._zone, self._view, random.getrandbits(16), limit)
-        if found is not None:
-            deliver(found)
-        else:
-            question = Question(query, self.name, by_tcp, deliver)
-            self._outside.ask(question, self._view.upstreams)
+        if found is None:
+            self._outside.ask(Question(query, self.name, by_tcp, deliver), self._view.upstreams)
+            return
+        if not by_tcp and wire.answer_count(found) < 2:  # else the addresses take turns
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[message[2:]] = found[2:]
+        deliver(found)
 
     def _accept(self) -> None:
         for _ in range(AT_ONCE):
