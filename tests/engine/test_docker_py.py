@@ -147,3 +147,11 @@ def test_networks_connect_and_disconnect(client: docker.DockerClient) -> None:
     assert b"eth1" not in container.exec_run("ip -o link").output
     container.remove(force=True)
     network.remove()
+
+
+def test_an_image_that_was_removed_can_come_again(client: docker.DockerClient, clean: Host) -> None:
+    archive = b"".join(client.images.get("web").save(named=True))
+    for _ in range(2):
+        client.images.remove("web", force=True)
+        client.images.load(archive)
+        assert client.containers.run("web", "echo again", remove=True) == b"again\n"

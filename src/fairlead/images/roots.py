@@ -37,7 +37,6 @@ class Roots:
         self._bases.mkdir(parents=True, exist_ok=True)
         self._mounter = Mounter(self._overlay / "l")
         self._making: dict[str, asyncio.Lock] = {}
-        self._short: dict[str, str] = {}
 
     async def prepare(self, container_id: str, chain: Sequence[Layer]) -> RootFilesystem:
         """The root of a container, mounted; made on these layers (topmost first) if there is none yet."""
@@ -104,12 +103,11 @@ class Roots:
 
     def _shortened(self, layer: str) -> str:
         """The layer's short name in the storage's directory of links, else its full path."""
-        if layer not in self._short:
-            try:
-                self._short[layer] = (self._overlay / layer / "link").read_text().strip()
-            except OSError:
-                return str(self._overlay / layer / "diff")
-        return self._short[layer]
+        # Read each time: a layer that was deleted and came again has another one.
+        try:
+            return (self._overlay / layer / "link").read_text().strip()
+        except OSError:
+            return str(self._overlay / layer / "diff")
 
     async def _base(self, layers: Sequence[str]) -> None:
         """Make the mount points over an image, as a layer of their own, unless they are there.
