@@ -33,7 +33,7 @@ class Plan:
     @staticmethod
     def full() -> "Plan":
         """For numbers to believe."""
-        return Plan(rounds=15, crowd=100, ports=((0, 8), (1, 8), (100, 5), (1000, 2)), seconds=4)
+        return Plan(rounds=15, crowd=100, ports=((0, 8), (1, 8), (100, 5), (1000, 2)), seconds=3)
 
     @staticmethod
     def quick() -> "Plan":
