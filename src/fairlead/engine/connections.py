@@ -9,7 +9,7 @@ from fairlead.engine.ledger import drop, put
 from fairlead.engine.lifecycle import Lifecycle
 from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
-from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.sandboxes import Sandboxes, Stay, network_links
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment
 from fairlead.model.errors import Failed, FairleadError, Forbidden, InvalidParameter, NotFound
@@ -85,7 +85,11 @@ class Connections:
         """One more endpoint for a running container; the way out moves if the order of names says so."""
         interface = f"eth{stay.sandbox.interfaces}"
         endpoint = self._sandboxes.new_endpoint(container, stay.sandbox, attachment, network, interface)
-        sandbox = replace(stay.sandbox, interfaces=stay.sandbox.interfaces + 1)
+        sandbox = replace(
+            stay.sandbox,
+            interfaces=stay.sandbox.interfaces + 1,
+            links=(*stay.sandbox.links, *network_links(attachment, network)),
+        )
         if not sandbox.embedded_dns and not network.default_bridge:
             sandbox = replace(sandbox, embedded_dns=True)
         places = self._sandboxes.with_way_out([*stay.places, (network, endpoint)])
@@ -109,7 +113,8 @@ class Connections:
                 return
             places = [(each, endpoint) for each, endpoint in stay.places if each.id != network.id]
             places = self._sandboxes.with_way_out(places)
-            await self._change(found, stay, Stay(stay.sandbox, tuple(places)))
+            links = tuple(each for each in stay.sandbox.links if each[1] != network.id)
+            await self._change(found, stay, Stay(replace(stay.sandbox, links=links), tuple(places)))
         self._lifecycle.tell_network("disconnect", network.id, network.name, network.driver, found.id)
 
     def _find_for_disconnect(self, container: str, force: bool) -> Container:

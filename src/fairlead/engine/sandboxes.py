@@ -102,7 +102,11 @@ class Sandboxes:
         """
         attached = list(networks)
         sandbox = await self._new_sandbox(container, [network for _, network in attached])
-        sandbox = replace(sandbox, interfaces=sum(network.driver == "bridge" for _, network in attached))
+        sandbox = replace(
+            sandbox,
+            interfaces=sum(network.driver == "bridge" for _, network in attached),
+            links=tuple(link for each in attached for link in network_links(*each)),
+        )
         places: list[tuple[Network, Endpoint]] = []
         # Interfaces are numbered in the order in which networks would be the way out, as with Docker.
         ranked = sorted(_precedence(network) for _, network in attached)
@@ -287,6 +291,12 @@ def _precedence(network: Network) -> tuple[bool, bool, str]:
     Source: libnetwork `sandbox.go`, the order of a sandbox's endpoints.
     """
     return network.internal, not network.enable_ipv6, network.name
+
+
+def network_links(attachment: Attachment, network: Network) -> tuple[tuple[str, str, str], ...]:
+    """The names that links give to others on a user-defined network: (name, network's id, target's name)."""
+    pairs = (text.partition(":")[::2] for text in attachment.links)
+    return tuple((alias or target, network.id, target) for target, alias in pairs)
 
 
 def port_failure(container: Container, endpoint: Endpoint, reason: str) -> Failed:

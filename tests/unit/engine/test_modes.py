@@ -208,9 +208,11 @@ def test_an_interface_number_is_not_used_twice() -> None:
         await connections.connect("blue", "box", Attachment(""))
         await connections.disconnect("blue", "box")
         await connections.connect("blue", "box", Attachment(""))
-        await connections.connect("red", "box", Attachment(""))
+        await connections.connect("red", "box", Attachment("", links=("web:site", "other")))
         stay = sandboxes.of(box.id)
         assert stay is not None
+        red = networks.find("red").id
+        assert stay.sandbox.links == (("site", red, "web"), ("other", red, "other"))
         return [f"{network.name} {endpoint.interface}" for network, endpoint in stay.places]
 
     assert asyncio.run(change()) == ["blue eth1", "red eth2"]
