@@ -26,7 +26,6 @@ async def connect(directory: str) -> "Console":
     except OSError as error:
         connection.close()
         raise NotFound(f"cannot attach to {os.path.basename(directory)}: its process has gone") from error
-    await until_accepted(connection)
     return Console(connection)
 
 
@@ -37,6 +36,10 @@ class Console:
         self._connection = connection
         self._reading = False
         self._closed = False
+
+    async def accepted(self) -> None:
+        """Return when conmon knows this connection.  For an exec that is not before its process runs."""
+        await until_accepted(self._connection)
 
     async def read(self) -> tuple[int, bytes] | None:
         """The next output: (1 stdout or 2 stderr, bytes); None at its end, and after `close`."""

@@ -203,7 +203,9 @@ class ConmonRuntime:
 
     async def attach(self, container_id: str) -> Stream:
         """Its console, from now on.  NotFound when it has ended."""
-        return await attach.connect(self._bundles.of(container_id).path)
+        console = await attach.connect(self._bundles.of(container_id).path)
+        await console.accepted()
+        return console
 
     async def resize(self, container_id: str, height: int, width: int) -> None:
         """Set the size of its terminal."""
