@@ -91,6 +91,7 @@ class Engine:
         stopping = Stopping(context, references, lifecycle, waits)
         removal = Removal(context, references, sandboxes, stopping, self.volumes, consoles, waits)
         health = HealthChecks(context)
+        self._linking = linking
         self._stopping = stopping
         self._networks = networks
         self._supervision = Supervision(context, lifecycle, removal, sandboxes, waits, health)
@@ -128,6 +129,7 @@ class Engine:
         context.at("begin: networks made")
         await self.volumes.begin()
         await self._supervision.begin()
+        await self._linking.begin()
         await self._clear_surplus(state)
         self._supervision.watch()
 

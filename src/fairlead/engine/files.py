@@ -56,7 +56,9 @@ class Files:
     async def move(self, container: Container, name: str, address: Address) -> None:
         """Let the hosts entry that begins with a name lead to another address."""
         text = await self._context.machine.read_file(container.id, "hosts")
-        await self._context.machine.write_files(container.id, {"hosts": moved(text, name, address)})
+        changed = moved(text, name, address)
+        if changed != text:
+            await self._context.machine.write_files(container.id, {"hosts": changed})
 
     def binds(self, owner_id: str) -> Mapping[str, str]:
         """Where the files of a container are mounted, by their paths on the host."""

@@ -1,5 +1,6 @@
 """What follows for others when the target of a link comes or goes: its new address, its opened ports."""
 
+import logging
 from dataclasses import replace
 
 from fairlead.engine import links
@@ -8,7 +9,10 @@ from fairlead.engine.files import Files
 from fairlead.engine.ledger import put
 from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.model.container import Container
+from fairlead.model.errors import FairleadError
 from fairlead.planner.steps import transition
+
+log = logging.getLogger(__name__)
 
 
 class Linking:
@@ -19,24 +23,34 @@ class Linking:
         self._sandboxes = sandboxes
         self._files = files
 
+    async def begin(self) -> None:
+        """Bring all of them into line: a target may have moved just before the daemon ended."""
+        for container in list(self._context.records.containers.values()):
+            if container.links:
+                await self._renew(container)
+
     async def follow(self, target_id: str) -> None:
         """Bring every running container that links to this one into line with it."""
         for container in list(self._context.records.containers.values()):
             if any(target == target_id for target, _ in container.links):
-                await self.renew(container.id, target_id)
+                await self._renew(container)
 
-    async def renew(self, container_id: str, target_id: str = "") -> None:
-        """Open what its links open now; with `target_id` let its names for that one lead to its address."""
-        context = self._context
-        async with context.lock(container_id):
-            container = context.records.containers.get(container_id)
-            stay = self._sandboxes.of(container_id)
-            if container is None or stay is None or stay.sandbox.phase != "settled":
-                return
-            await self._reopen(container, stay)
-            for target, alias, address in links.targets(context.records, container):
-                if target.id == target_id:
-                    await self._files.move(container, alias, address)
+    async def _renew(self, container: Container) -> None:
+        """What fails is logged: it must not stop what the target does."""
+        async with self._context.lock(container.id):
+            try:
+                await self._bring_into_line(container.id)
+            except FairleadError as error:
+                log.error("cannot renew the links of container %s: %s", container.name, error.message)
+
+    async def _bring_into_line(self, container_id: str) -> None:
+        records = self._context.records
+        container, stay = records.containers.get(container_id), self._sandboxes.of(container_id)
+        if container is None or stay is None or stay.sandbox.phase != "settled":
+            return
+        await self._reopen(container, stay)
+        for _, alias, address in links.targets(records, container):
+            await self._files.move(container, alias, address)
 
     async def _reopen(self, container: Container, before: Stay) -> None:
         context = self._context

@@ -8,7 +8,7 @@ from fairlead.engine.ledger import put
 from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.model.container import Container
-from fairlead.model.errors import Conflict, InvalidParameter
+from fairlead.model.errors import Conflict, FairleadError, InvalidParameter
 from fairlead.planner.steps import transition
 
 
@@ -36,7 +36,11 @@ class Renaming:
             renamed = replace(container, name=free)
             # The name is taken before anything is awaited that others could come between.
             await self._context.ledger.commit(put(renamed))
-            await self._tell_neighbours(container, renamed)
+            try:
+                await self._tell_neighbours(container, renamed)
+            except FairleadError:
+                await self._context.ledger.commit(put(container))
+                raise
         attributes = {**Creation.attributes(renamed), "oldName": f"/{container.name}"}
         self._context.events.emit("container", "rename", container.id, attributes)
 

@@ -272,3 +272,12 @@ def test_words_with_blanks_are_quoted() -> None:
 def test_the_newest_version_leaves_out_what_is_gone() -> None:
     host_config = render_inspect(view(host_config=HostConfig(log_config=LogConfig())), NEWEST)["HostConfig"]
     assert "KernelMemory" not in host_config  # type: ignore[operator]
+
+
+def test_the_hostname_is_an_alias_on_a_network_of_the_user_up_to_1_44() -> None:
+    shown = view(network=BLUE)
+    config = replace(shown.container.config, hostname="boxhost")
+    named = replace(shown, container=replace(shown.container, config=config))
+    for version, aliases in ((V41, [ID[:12], "boxhost"]), (Version(1, 45), None)):
+        blue = render_inspect(named, version)["NetworkSettings"]["Networks"]["blue"]  # type: ignore[index]
+        assert blue["Aliases"] == aliases

@@ -81,6 +81,14 @@ class FakeHost:
     files: dict[tuple[str, str], str] = field(default_factory=dict)
     forwards: bool = True
 
+    def chance(self, count: int) -> bytes:
+        """Bytes by no chance at all."""
+        return bytes(range(0xA0, 0xA0 + count))
+
+    async def resolv_conf(self) -> str:
+        """The host's resolv.conf."""
+        return "nameserver 198.51.100.1\n"
+
     async def forwarding(self) -> bool:
         """Whether IPv4 forwarding is on."""
         return self.forwards

@@ -9,7 +9,7 @@ import pytest
 from fairlead.engine import links
 from fairlead.engine.files import Files
 from fairlead.engine.linking import Linking
-from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.model.container import ContainerState
 from fairlead.model.endpoint import Opening
 from fairlead.model.errors import Failed
@@ -84,3 +84,40 @@ def test_who_links_follows_its_target() -> None:
     del known.endpoints[there.id]
     asyncio.run(linking.follow(WEB.id))
     assert rules(host) == []
+
+
+def test_a_failure_is_logged_and_hinders_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(FakeHost):
+        async def perform(self, steps: object) -> None:
+            raise Failed("no firewall")
+
+    host = Broken()
+    shared = context(host, records())
+    sandboxes = Sandboxes(shared)
+    asyncio.run(Linking(shared, sandboxes, Files(shared, sandboxes)).follow(WEB.id))
+    assert "cannot renew the links of container linked" in caplog.text
+    assert all(endpoint.openings == () for endpoint in shared.records.endpoints.values())
+
+
+def test_a_starting_daemon_brings_links_into_line() -> None:
+    known, host = records(), FakeHost()
+    shared = context(host, known)
+    sandboxes = Sandboxes(shared)
+    host.files[LINKED.id, "hosts"] = "172.17.0.77\tsite web\n"
+    asyncio.run(Linking(shared, sandboxes, Files(shared, sandboxes)).begin())
+    assert host.files[LINKED.id, "hosts"] == "172.17.0.2\tsite web\n"
+    assert len(rules(host)) == 2
+
+
+def test_what_a_container_wrote_into_hosts_survives_a_disconnect() -> None:
+    known, host = records(), FakeHost()
+    shared = context(host, known)
+    sandboxes = Sandboxes(shared)
+    files = Files(shared, sandboxes)
+    before = sandboxes.of(LINKED.id)
+    assert before is not None
+    host.files[LINKED.id, "hosts"] = (
+        "172.17.0.2\tsite web\n172.17.0.3\tlinked\n10.10.0.2\tlinked\n10.2.2.2 mine\n"
+    )
+    asyncio.run(files.change(LINKED, before, Stay(before.sandbox, ())))
+    assert host.files[LINKED.id, "hosts"] == "10.10.0.2\tlinked\n10.2.2.2 mine\n"

@@ -11,7 +11,7 @@ from fairlead.engine.references import References
 from fairlead.engine.renaming import Renaming
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.model.endpoint import Attachment
-from fairlead.model.errors import Conflict
+from fairlead.model.errors import Conflict, Failed
 from fairlead.model.host import NameKey, PointerKey
 from fairlead.model.network import Network, Pool
 from fairlead.model.records import Records
@@ -56,3 +56,15 @@ def test_a_taken_name_changes_nothing() -> None:
         asyncio.run(Renaming(shared, References(shared), Sandboxes(shared)).rename("web", "other"))
     assert shared.records.containers[WEB.id] == WEB
     assert host.there == {}
+
+
+def test_a_name_that_neighbours_cannot_be_told_is_taken_back() -> None:
+    class Broken(FakeHost):
+        async def perform(self, steps: object) -> None:
+            raise Failed("no resolver")
+
+    shared = running(Broken())
+    with pytest.raises(Failed, match="no resolver"):
+        asyncio.run(Renaming(shared, References(shared), Sandboxes(shared)).rename("web", "site"))
+    assert shared.records.containers[WEB.id].name == "web"
+    assert shared.events.told == []  # type: ignore[attr-defined]
