@@ -129,7 +129,7 @@ class Sandboxes:
             id=identity,
             container_id=container.id,
             name=await self._pin_name(container),
-            sysctls=SANDBOX_SYSCTLS,
+            sysctls={**SANDBOX_SYSCTLS, **_ipv6_wishes(container)},
             embedded_dns=embedded,
             upstreams=servers or host.servers,
             search=search or host.search,
@@ -291,6 +291,13 @@ def _precedence(network: Network) -> tuple[bool, bool, str]:
     Source: libnetwork `sandbox.go`, the order of a sandbox's endpoints.
     """
     return network.internal, not network.enable_ipv6, network.name
+
+
+def _ipv6_wishes(container: Container) -> dict[str, str]:
+    """What the container itself asks of IPv6 in its sandbox; the runtime sees to its other settings."""
+    wishes = container.host_config.sysctls or {}
+    names = [f"net.ipv6.conf.{links}.disable_ipv6" for links in ("all", "default")]
+    return {name: wishes[name].strip() for name in names if wishes.get(name, "").strip() in ("0", "1")}
 
 
 def network_links(attachment: Attachment, network: Network) -> tuple[tuple[str, str, str], ...]:

@@ -43,7 +43,7 @@ def sandbox_state(sandbox: Sandbox, places: Sequence[tuple[Network, Endpoint]]) 
         # Nothing speaks IPv6, not even link-local, but what is on a network that has it, as with Docker.
         _ipv6_switch(name, "all"): "1",
         _ipv6_switch(name, "default"): "1",
-        _ipv6_switch(name, "lo"): "0" if any(endpoint.ipv6 for _, endpoint in places) else "1",
+        _ipv6_switch(name, "lo"): _ipv6_off(sandbox, any(endpoint.ipv6 for _, endpoint in places)),
         LinkSettingKey(name, "lo", LinkSetting.UP): "on",
     }
     for dotted, value in sandbox.sysctls.items():
@@ -65,6 +65,11 @@ def _ipv6_switch(namespace: str, link: str) -> SysctlKey:
     return SysctlKey(namespace, ("net", "ipv6", "conf", link, "disable_ipv6"))
 
 
+def _ipv6_off(sandbox: Sandbox, wanted: bool) -> str:
+    """Whether IPv6 is off at a link: as the container asks for all its links, else as `wanted`."""
+    return sandbox.sysctls.get("net.ipv6.conf.all.disable_ipv6", "0" if wanted else "1")
+
+
 def endpoint_state(
     network: Network, sandbox: Sandbox, endpoint: Endpoint, label: str, settings: Settings
 ) -> dict[Key, Value | None]:
@@ -80,7 +85,7 @@ def endpoint_state(
         # A container that asks for a port published by itself is answered over the same port.
         LinkSettingKey("", outer, LinkSetting.HAIRPIN): "on",
         LinkSettingKey("", outer, LinkSetting.UP): "on",
-        _ipv6_switch(sandbox.name, inner): "0" if endpoint.ipv6 else "1",
+        _ipv6_switch(sandbox.name, inner): _ipv6_off(sandbox, endpoint.ipv6 is not None),
         LinkSettingKey(sandbox.name, inner, LinkSetting.MTU): size,
         LinkSettingKey(sandbox.name, inner, LinkSetting.UP): "on",
     }

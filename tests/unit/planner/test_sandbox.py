@@ -1,5 +1,6 @@
 """What a sandbox is made of: IPv6 only where a network has it, and settings before links are up."""
 
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_network
 
 from fairlead.model.config import Settings
@@ -68,6 +69,14 @@ def test_nothing_speaks_ipv6_without_a_network_that_has_it() -> None:
 def test_ipv6_is_on_at_the_links_that_have_it_alone() -> None:
     desired = state(place(PLAIN, "eth0"), place(SIX, "eth1"))
     assert [ipv6_off(desired, link) for link in ("all", "lo", "eth0", "eth1")] == ["1", "0", "1", "0"]
+
+
+def test_what_the_container_asks_for_all_its_links_counts() -> None:
+    wishing = replace(SANDBOX, sysctls={"net.ipv6.conf.all.disable_ipv6": "0"})
+    desired = dict(sandbox_state(wishing, [place(PLAIN, "eth0")]))
+    network, endpoint = place(PLAIN, "eth0")
+    desired |= endpoint_state(network, wishing, endpoint, "box", Settings())
+    assert [ipv6_off(desired, link) for link in ("all", "lo", "eth0")] == ["0", "0", "0"]
 
 
 def test_settings_of_a_link_come_before_it_is_up_and_has_addresses() -> None:
