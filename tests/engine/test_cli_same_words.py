@@ -10,9 +10,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from fairlead.lab.host import Host
 
 DOCKER = shutil.which("docker")
 FAIRLEAD = Path(sys.executable).with_name("fairlead")
@@ -222,7 +225,7 @@ SCRIPTS: dict[str, list[str]] = {
         "docker attach quiet",
         "docker run --rm -d --name loud busybox sh -c 'trap \"echo caught; exit 4\" TERM; while :; do sleep 0.1; done'",
         "sh -c 'docker attach loud & sleep 1; kill -TERM $!; wait $!'",
-        'sh -c \'docker run --rm --name loud busybox sh -c "trap \\"echo caught; exit 4\\" TERM; while :; do '
+        'sh -c \'docker run --rm --name last busybox sh -c "trap \\"echo caught; exit 4\\" TERM; while :; do '
         "sleep 0.1; done\" & sleep 2; kill -TERM $!; wait $!'",
     ],
     "lists": [
@@ -428,6 +431,35 @@ SCRIPTS: dict[str, list[str]] = {
     ],
 }
 
+REGISTRY_SCRIPT = [
+    "docker tag busybox localhost:5000/team/bb:1",
+    # The second client finds the layer that the first one has pushed.
+    "docker push localhost:5000/team/bb:1 | sed 's/Pushed/Layer already exists/'",
+    "docker push -q localhost:5000/team/bb:1",
+    "docker push -a localhost:5000/team/bb",
+    "docker rmi localhost:5000/team/bb:1 | grep -v Untagged: | wc -l",
+    "docker pull localhost:5000/team/bb:1",
+    "docker pull localhost:5000/team/bb:1",
+    "docker pull -q localhost:5000/team/bb:1",
+    "docker pull -a localhost:5000/team/bb",
+    "docker pull localhost:5000/team/bb",
+    "docker pull localhost:5000/team/bb:2",
+    "docker pull localhost:5000/nosuch:2",
+    "docker rmi localhost:5000/team/bb:1 > removed",
+    "docker run --rm localhost:5000/team/bb:1 echo ran",
+    "docker run --rm --pull always -q localhost:5000/team/bb:1 echo ran",
+    "docker run --rm --pull always localhost:5000/team/bb:1 echo ran",
+    "docker create --name made localhost:5000/team/nosuch",
+    "docker images --digests localhost:5000/team/bb | wc -l",
+    "docker pull localhost:5000/team/bb@$(docker images --digests --format '{{.Digest}}' localhost:5000/team/bb)",
+    "docker push localhost:5000/team/nosuch",
+]
+REGISTRY = """version: 0.1
+storage: {filesystem: {rootdirectory: STATE}}
+log: {level: error, accesslog: {disabled: true}}
+http: {addr: "127.0.0.1:5000"}
+"""
+
 
 @pytest.fixture(scope="module")
 def socket(request: pytest.FixtureRequest) -> str:
@@ -497,17 +529,37 @@ def empty(host: str) -> None:
         subprocess.run(["sh", "-c", command], env=environment, capture_output=True, check=False)
 
 
+def differences(steps: list[str], said: list[list[tuple[int, str, str]]]) -> str:
+    return "\n".join(
+        f"$ {step}\n  docker   {theirs}\n  fairlead {ours}"
+        for step, theirs, ours in zip(steps, *said, strict=True)
+        if theirs != ours
+    )
+
+
+def clients(socket: str, directory: Path) -> Iterator[Client]:
+    """Each client in turn, from an empty daemon."""
+    for name, program in (("docker-0", str(DOCKER)), ("fairlead-1", str(FAIRLEAD))):
+        empty(socket)
+        yield Client(program, directory / name, socket)
+    empty(socket)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_both_clients_say_the_same(name: str, socket: str, tmp_path: Path) -> None:
-    said = []
-    for number, program in enumerate([str(DOCKER), str(FAIRLEAD)]):
-        empty(socket)
-        client = Client(program, tmp_path / f"{'docker' if not number else 'fairlead'}-{number}", socket)
-        said.append([client.run(step) for step in SCRIPTS[name]])
-    empty(socket)
-    differences = [
-        f"$ {step}\n  docker   {theirs}\n  fairlead {ours}"
-        for step, theirs, ours in zip(SCRIPTS[name], *said, strict=True)
-        if theirs != ours
-    ]
-    assert not differences, "\n".join(differences)
+    said = [[client.run(step) for step in SCRIPTS[name]] for client in clients(socket, tmp_path)]
+    assert not (found := differences(SCRIPTS[name], said)), found
+
+
+@pytest.mark.skipif("FAIRLEAD_TEST_HOST" in os.environ, reason="the registry has to be where the engine is")
+def test_both_clients_pull_and_push_the_same(socket: str, host: Host, tmp_path: Path) -> None:
+    configuration = host.state / "registry.yml"
+    configuration.write_text(REGISTRY.replace("STATE", str(host.state / "registry")))
+    registry = host.start(["docker-registry", "serve", str(configuration)])
+    host.run("for i in $(seq 100); do curl -sf http://127.0.0.1:5000/v2/ && break; sleep 0.1; done")
+    try:
+        said = [[client.run(step) for step in REGISTRY_SCRIPT] for client in clients(socket, tmp_path)]
+    finally:
+        registry.terminate()
+        registry.wait()
+    assert not (found := differences(REGISTRY_SCRIPT, said)), found
