@@ -208,6 +208,23 @@ class TestProcess:
 
         on_real(body)
 
+    def test_one_that_takes_over_uses_the_ports_of_the_one_before(self) -> None:
+        async def body(host: RealHost) -> None:
+            host.add_namespace("box")
+            await put(host, box=PLAIN)
+            before = inside("box", "nft list ruleset"), inside("box", "ss -Hlntu")
+            path = supervise.socket_path("resolver", ROOT)
+            os.kill((await ask(path, {"do": "status"}))["pid"], 9)
+            while inside("box", "ss -Hlntu"):
+                await asyncio.sleep(0.005)
+            await supervise.ensure_running("resolver", ROOT)
+            assert await look(host, BOX) == [None]
+            await put(host, box=PLAIN)
+            assert await look(host, BOX) == [PLAIN]
+            assert (inside("box", "nft list ruleset"), inside("box", "ss -Hlntu")) == before
+
+        on_real(body)
+
     def test_nothing_stays_in_a_namespace_that_it_has_left(self) -> None:
         async def body(host: RealHost) -> None:
             host.add_namespace("box")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from fairlead.dns.zone import Zone
 from fairlead.model.errors import FairleadError
@@ -18,6 +19,7 @@ from fairlead.resolver.upstream import Outside
 log = logging.getLogger(__name__)
 
 SWEEP = 2.5  # seconds between looks for namespaces that have gone, and for idle connections
+TIDIED_AT_ONCE = 16
 
 Change = tuple[Key, Value | None]
 
@@ -32,6 +34,7 @@ class ResolverService:
         self._outside = Outside(self._loop)
         self._sandboxes: dict[str, SandboxResolver] = {}
         self._closed: list[SandboxResolver] = []  # since the last sweep
+        self._waiting = ThreadPoolExecutor(1)  # for the kernel, which takes its time to delete
         self._sweeping = self._loop.call_later(SWEEP, self._sweep)
 
     def answer(self, request: Request) -> Reply:
@@ -53,7 +56,9 @@ class ResolverService:
         self._sweeping.cancel()
         for name in list(self._sandboxes):
             self._drop(name)
-        self._tidy_up()
+        while self._closed:
+            self._tidy_up()
+        self._waiting.shutdown()
         self._outside.close()
 
     def _value(self, key: Key) -> Value | None:
@@ -133,14 +138,15 @@ class ResolverService:
         self._sweeping = self._loop.call_later(SWEEP, self._sweep)
 
     def _tidy_up(self) -> None:
-        for sandbox in self._closed:
+        now, self._closed = self._closed[:TIDIED_AT_ONCE], self._closed[TIDIED_AT_ONCE:]
+        for sandbox in now:
+            # A later resolver of that name has its own redirection in that place.
             if sandbox.name in self._sandboxes:
-                continue  # a later resolver has its own redirection in that place
+                continue
             try:
-                sandbox.tidy_up()
+                self._waiting.submit(sandbox.tidy_up())
             except (FairleadError, OSError) as error:
                 log.warning("cannot tidy up in network namespace %s: %s", sandbox.name, error)
-        self._closed.clear()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

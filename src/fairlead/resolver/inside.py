@@ -1,6 +1,6 @@
 """The way into a sandbox's network namespace: to open sockets there, and back.
 
-For a process of one thread: all of it is inside meanwhile, so nothing else may happen then.
+A thread enters, not a process; no thread may be started meanwhile, since it would be born inside.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class Namespaces:
 
     @contextlib.contextmanager
     def inside(self, name: str) -> Iterator[None]:
-        """Be in the namespace.  Raises NotFound when none is pinned under the name, OSError."""
+        """The calling thread in the namespace.  Raises NotFound where none is pinned, OSError."""
         if self.identity(name) is None:
             raise NotFound(f"there is no network namespace {name}")
         pin = os.open(os.path.join(self._pins, name), os.O_RDONLY | os.O_CLOEXEC)

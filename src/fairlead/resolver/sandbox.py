@@ -29,6 +29,8 @@ BACKLOG = 128
 MOST_CONVERSATIONS = 256  # of one sandbox; the most idle makes room
 IDLE = 5.0  # seconds until a silent connection is closed
 MOST_KEPT = 256  # answers that are kept as bytes, to the queries asked last
+# One for all sandboxes: a query is copied out of it before the next one is read.
+BUFFER = memoryview(bytearray(wire.LONGEST))
 SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 SCARCITY = 0.5  # seconds until accepting is tried again
 
@@ -52,23 +54,29 @@ class SandboxResolver:
         self._zone = zone
         self._outside = outside
         self._conversations: dict[Conversation, asyncio.Task[Any]] = {}
-        self._buffer = bytearray(wire.LONGEST)
         # Answers by their query, both without the id, for as long as no name changes.
         self._kept: dict[bytes, bytes] = {}
         self._kept_of = -1  # the zone's version
         self.set(value)
         self._identity = namespaces.identity(name)
         with contextlib.ExitStack() as undo:
-            with nftables_inside(loop, namespaces, name) as library:
-                self._udp = _bound(socket.SOCK_DGRAM)
-                undo.callback(self._udp.close)
-                self._tcp = _bound(socket.SOCK_STREAM)
-                undo.callback(self._tcp.close)
-                ports = self._udp.getsockname()[1], self._tcp.getsockname()[1]
-                self._shown = redirect.redirect(library, *ports)
+            with nftables_inside(namespaces, name) as library:
+                self._open(library, undo)
             undo.pop_all()
         loop.add_reader(self._udp.fileno(), self._read)
         loop.add_reader(self._tcp.fileno(), self._accept)
+
+    def _open(self, library: Libnftables, undo: contextlib.ExitStack) -> None:
+        """Bind the sockets where an earlier process had them, or else anywhere, and redirect to them."""
+        before = redirect.shown(library)
+        earlier = redirect.leads_to(before)
+        udp, tcp = earlier or (0, 0)
+        self._udp = _bound(socket.SOCK_DGRAM, udp)
+        undo.callback(self._udp.close)
+        self._tcp = _bound(socket.SOCK_STREAM, tcp)
+        undo.callback(self._tcp.close)
+        ports = self._udp.getsockname()[1], self._tcp.getsockname()[1]
+        self._shown = before if ports == earlier else redirect.redirect(library, before, *ports)
 
     def set(self, value: Resolver) -> None:
         """From now on this is what it knows."""
@@ -84,7 +92,7 @@ class SandboxResolver:
         """Whether port 53 leads to it."""
         if not self.alive():
             return False
-        with nftables_inside(self._loop, self._namespaces, self.name) as library:
+        with nftables_inside(self._namespaces, self.name) as library:
             return redirect.shown(library) == self._shown
 
     def close_idle(self) -> None:
@@ -104,11 +112,18 @@ class SandboxResolver:
         for conversation in list(self._conversations):
             conversation.close()
 
-    def tidy_up(self) -> None:
-        """Take the redirection of a closed resolver away, if its namespace is still there."""
-        if self.alive():
-            with nftables_inside(self._loop, self._namespaces, self.name) as library:
-                redirect.withdraw(library)
+    def tidy_up(self) -> Callable[[], None]:
+        """Take the redirection of a closed resolver away, if its namespace is still there.
+
+        What is returned ends it: it waits for tens of milliseconds until all that was deleted is
+        gone, and is not for the event loop's thread.
+        """
+        if not self.alive():
+            return _nothing
+        with self._namespaces.inside(self.name):
+            library = Libnftables()
+            redirect.withdraw(library)
+            return library.close
 
     # -- answering -------------------------------------------------------------------------------
 
@@ -117,13 +132,12 @@ class SandboxResolver:
         if self._kept_of != self._zone.version:
             kept.clear()
             self._kept_of = self._zone.version
-        content = memoryview(self._buffer)
         for _ in range(AT_ONCE):
             try:
-                size, client = self._udp.recvfrom_into(content)
+                size, client = self._udp.recvfrom_into(BUFFER)
             except OSError:  # nothing waits; or a client has gone before it was answered
                 return
-            message = bytes(content[:size])
+            message = bytes(BUFFER[:size])
             known = kept.get(message[2:])
             if known is not None:
                 self._send(client, message[:2] + known)
@@ -189,34 +203,32 @@ class SandboxResolver:
         self._conversations.pop(conversation, None)
 
 
+def _nothing() -> None:
+    """End what never began."""
+
+
 @contextlib.contextmanager
-def nftables_inside(
-    loop: asyncio.AbstractEventLoop, namespaces: Namespaces, name: str
-) -> Iterator[Libnftables]:
-    """Be in a namespace, with its nftables.
-
-    The library is closed by another thread: its socket's end waits until all that was deleted is gone,
-    for tens of milliseconds.  That thread must not be born inside, or it would keep the namespace.
-    """
-    library = None
-    try:
-        with namespaces.inside(name):
-            library = Libnftables()
-            yield library
-    finally:
-        if library is not None:
-            loop.run_in_executor(None, library.close)
+def nftables_inside(namespaces: Namespaces, name: str) -> Iterator[Libnftables]:
+    """The calling thread in a namespace, with its nftables."""
+    with namespaces.inside(name), contextlib.closing(Libnftables()) as library:
+        yield library
 
 
-def _bound(kind: socket.SocketKind) -> socket.socket:
+def _bound(kind: socket.SocketKind, port: int) -> socket.socket:
+    """A socket on that port, or on any where that one is taken."""
     made = socket.socket(socket.AF_INET, kind)
     try:
         made.setblocking(False)
-        made.bind((redirect.ADDRESS, 0))
         if kind == socket.SOCK_STREAM:
-            made.listen(BACKLOG)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WAITING)
+        try:
+            made.bind((redirect.ADDRESS, port))
+        except OSError:
+            made.bind((redirect.ADDRESS, 0))
+        if kind == socket.SOCK_STREAM:
+            made.listen(BACKLOG)
     except OSError:
         made.close()
         raise
