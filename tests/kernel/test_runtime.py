@@ -116,7 +116,8 @@ def test_without_the_distributions_profile_there_is_a_filter_too(tmp_path: Path,
             capable = HostConfig(cap_add=("SYS_ADMIN",))
             for _ in range(2):
                 lines = await show(
-                    host, "grep Seccomp: /proc/self/status; unshare -U true 2>/dev/null; echo $?; ls / | head -1"
+                    host,
+                    "grep Seccomp: /proc/self/status; unshare -U true 2>/dev/null; echo $?; ls / | head -1",
                 )
                 assert lines[0] == "Seccomp:\t2" and lines[-2:] == ["1", "bin"]
                 lines = await show(host, "unshare -m true; echo $?", host_config=capable)
