@@ -16,9 +16,10 @@ from fairlead.cli.session import Session
 from fairlead.cli.table import COMMANDS
 
 _SECTIONS = ("Common Commands", "Management Commands", "Commands")
+_HOST = "Daemon socket to connect to (else $FAIRLEAD_HOST, $DOCKER_HOST, unix:///run/fairlead.sock)"
 _OPTIONS = (
     Flag("debug", "Say where an error comes from", short="D"),
-    Flag("host", "Daemon socket to connect to", LIST, short="H"),
+    Flag("host", _HOST, LIST, short="H"),
     Flag("log-level", 'Set the logging level ("debug", "info", "warn", "error", "fatal")', STRING, short="l"),
     Flag("tls", "Use TLS; implied by --tlsverify"),
     Flag("tlscacert", "Trust certs signed only by this CA", STRING),

@@ -47,7 +47,7 @@ class Joint:
         readers: list[Any] = [self._stream]
         if self._input_open and not self._unsent:
             readers.append(self._plug.stdin)
-        writers = [self._stream] if self._unsent else []
+        writers = [self._stream] if self._unsent or self._stream.sending else []
         patience = 0 if self._stream.waiting else None
         readable, writable, _ = select.select(readers, writers, [], patience)
         if self._stream in readable or self._stream.waiting:

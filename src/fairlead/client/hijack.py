@@ -4,6 +4,8 @@ import contextlib
 import http.client
 import socket
 
+from fairlead.client.tls import TlsSocket
+
 _BLOCK = 65536
 _RAW = "application/vnd.docker.raw-stream"
 _MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
@@ -12,7 +14,7 @@ _MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 class Hijacked:
     """The raw stream of an attach or an exec; nothing here ever blocks."""
 
-    def __init__(self, connection: socket.socket, answer: http.client.HTTPResponse):
+    def __init__(self, connection: socket.socket | TlsSocket, answer: http.client.HTTPResponse):
         self._socket = connection
         self._socket.setblocking(False)
         kind = answer.headers.get_content_type()
@@ -35,6 +37,11 @@ class Hijacked:
         pending = getattr(self._socket, "pending", None)
         return bool(pending and pending())
 
+    @property
+    def sending(self) -> bool:
+        """Whether some of what was taken is still to be sent: `send` it with nothing more."""
+        return bool(getattr(self._socket, "sending", False))
+
     def receive(self) -> bytes | None:
         """What has come; None when there is nothing now, b"" when the daemon has ended its direction."""
         if self._early:
@@ -46,11 +53,6 @@ class Hijacked:
             return None
         except ConnectionResetError:
             return b""
-        except OSError as problem:
-            # TLS says "want read" in its own class of OSError.
-            if "WANT" in type(problem).__name__.upper():
-                return None
-            raise
 
     def send(self, data: bytes) -> int:
         """Pass on as much as fits; how many bytes that was.  Raises BrokenPipeError when nobody listens."""
@@ -60,16 +62,11 @@ class Hijacked:
             return 0
         except ConnectionResetError:
             raise BrokenPipeError from None
-        except OSError as problem:
-            if "WANT" in type(problem).__name__.upper():
-                return 0
-            raise
 
     def finish_sending(self) -> None:
         """End our direction: the process at the other end sees the end of its input."""
         with contextlib.suppress(OSError):
-            # Of a TLS connection too the socket's own: the library's would forget how to receive.
-            socket.socket.shutdown(self._socket, socket.SHUT_WR)
+            self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """End both directions."""

@@ -91,7 +91,8 @@ class _Connection(http.client.HTTPConnection):
             return
         super().connect()
         if self.tls:
-            self.sock = self.tls.wrap(self.sock, self.address.host)
+            plain: Any = self.sock
+            self.sock = self.tls.wrap(plain, self.address.host)
 
     def close(self) -> None:
         """Close, unless the connection has become somebody's stream."""
@@ -186,6 +187,9 @@ class Transport:
             raise ConnectionLost(f"error during connect: {method} {target}: {problem or 'EOF'}") from None
 
     def _unreachable(self, problem: OSError) -> Unreachable:
+        if hasattr(problem, "reason"):
+            # What TLS does not like has numbers of its own.
+            return Unreachable(f"error during connect: {self.address.text}: {problem}")
         if problem.errno in (errno.EACCES, errno.EPERM):
             return Unreachable(
                 "permission denied while trying to connect to the Docker daemon socket at "
