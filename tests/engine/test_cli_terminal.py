@@ -8,6 +8,7 @@ import os
 import re
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -176,3 +177,15 @@ def test_output_alone_leaves_the_terminal_as_it_is(client: Client) -> None:
     )
     terminal.expect("one\r\r?\ntwo")
     assert terminal.end() == 0
+
+
+def test_a_client_that_is_ended_leaves_the_terminal_as_it_was(client: Client) -> None:
+    terminal = client.terminal("run", "-it", "--name", "term", "busybox", "cat")
+    terminal.type(b"typed\r")
+    terminal.expect("typed\r\ntyped")
+    program = client.program
+    found = subprocess.run(
+        ["pgrep", "-f", "--", f"{program} run -it --name term"], capture_output=True, text=True
+    )
+    os.kill(max(map(int, found.stdout.split())), signal.SIGTERM)
+    terminal.end()

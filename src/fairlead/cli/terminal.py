@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import termios
 import tty
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ def size(descriptor: int = 1) -> tuple[int, int]:
     return found.lines, found.columns
 
 
+def _leave(number: int, _: object) -> None:
+    """End as the signal would, but by way of every clean-up."""
+    raise SystemExit(128 + number)
+
+
 @contextlib.contextmanager
 def raw(descriptor: int) -> Iterator[None]:
     """Every key goes through as it is; at the end the terminal is what it was (no terminal: nothing is)."""
@@ -24,9 +30,12 @@ def raw(descriptor: int) -> Iterator[None]:
     except (termios.error, OSError):
         yield
         return
+    ended = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         tty.setraw(descriptor, termios.TCSANOW)
         yield
     finally:
+        for number, handler in ended.items():
+            signal.signal(number, handler)
         with contextlib.suppress(termios.error, OSError):
             termios.tcsetattr(descriptor, termios.TCSANOW, before)

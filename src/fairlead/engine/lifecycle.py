@@ -146,8 +146,9 @@ class Lifecycle:
             owner, namespace = container, self._namespace(stay)
         else:
             owner, namespace = self._shared_network(container)
+        init = self._wants_init(container)
         return Launch(
-            container=container,
+            container=replace(container, host_config=replace(container.host_config, init=init)),
             root=root,
             namespace=namespace,
             mounts=container.mounts,
@@ -155,7 +156,7 @@ class Lifecycle:
             bind_files=self._files.binds(owner.id),
             joined=self._joined(container),
             environment=links.told(context.records, container),
-            init_path=context.settings.init_path if self._wants_init(container) else "",
+            init_path=context.settings.init_path if init else "",
             default_ulimits=tuple(
                 (each.name, each.soft, each.hard) for each in context.settings.default_ulimits
             ),
