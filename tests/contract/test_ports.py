@@ -70,8 +70,8 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         fake = FakePorts()
 
         def occupy_fake(protocol: str, address: str, port: int) -> str:
-            fake.strangers[protocol, ip_address(address), port] = "process stranger (pid 7)"
-            return "process stranger (pid 7)"
+            fake.strangers[protocol, ip_address(address), port] = "process 7 (stranger)"
+            return "process 7 (stranger)"
 
         yield Stage(fake, occupy_fake)
         return
@@ -84,7 +84,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         family = FAMILY[ip_address(address).version]
         process = serve(STRANGER.format(family=family, kind=kind, address=address, port=port))
         started.append(process)
-        return f"process {Path(f'/proc/{process.pid}/comm').read_text().strip()} (pid {process.pid})"
+        return f"process {process.pid} ({Path(f'/proc/{process.pid}/comm').read_text().strip()})"
 
     root = str(tmp_path)
     with private_namespace():

@@ -74,6 +74,11 @@ class Terminal:
         self._theirs = theirs
         self.shown = ""
 
+    def child(self) -> int:
+        """The client itself: setsid has it as its only child."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0]) if children else self.process.pid
+
     def resize(self, height: int, width: int) -> None:
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
@@ -179,13 +184,23 @@ def test_output_alone_leaves_the_terminal_as_it_is(client: Client) -> None:
     assert terminal.end() == 0
 
 
-def test_a_client_that_is_ended_leaves_the_terminal_as_it_was(client: Client) -> None:
-    terminal = client.terminal("run", "-it", "--name", "term", "busybox", "cat")
-    terminal.type(b"typed\r")
-    terminal.expect("typed\r\ntyped")
-    program = client.program
-    found = subprocess.run(
-        ["pgrep", "-f", "--", f"{program} run -it --name term"], capture_output=True, text=True
+def test_a_client_that_is_ended_leaves_the_terminal_as_it_was(address: str) -> None:
+    client = Client(CLIENTS["fairlead"], address)
+    client.run("run", "-d", "--name", "term", "busybox", "sleep", "60")
+    try:
+        terminal = client.terminal("exec", "-it", "term", "cat")
+        terminal.type(b"typed\r")
+        terminal.expect("typed\r\ntyped")
+        os.kill(terminal.child(), signal.SIGTERM)
+        assert terminal.end() == 128 + signal.SIGTERM
+    finally:
+        client.run("rm", "-f", "term")
+
+
+def test_run_passes_signals_on_although_it_has_a_terminal(client: Client) -> None:
+    terminal = client.terminal(
+        "run", "-it", "--name", "term", "busybox", "sh", "-c", "trap 'exit 8' TERM; read line"
     )
-    os.kill(max(map(int, found.stdout.split())), signal.SIGTERM)
-    terminal.end()
+    time.sleep(1)
+    os.kill(terminal.child(), signal.SIGTERM)
+    assert terminal.end() == 8

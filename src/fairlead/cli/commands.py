@@ -92,7 +92,12 @@ class Command(click.Command):
         assert session is not None
         for warning in ctx.params["values"].warnings:
             session.line(warning)
-        return self.action(session, ctx.params["values"], ctx.params["words"]) or 0
+        try:
+            code = self.action(session, ctx.params["values"], ctx.params["words"]) or 0
+            session.flush()
+        except BrokenPipeError:
+            raise Ending(session.abandon_output()) from None
+        return code
 
     def get_help(self, ctx: click.Context) -> str:
         """Docker's layout."""

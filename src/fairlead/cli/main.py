@@ -112,12 +112,10 @@ def run(words: Sequence[str], program: str = "fairlead", further: Mapping[str, P
         return problem.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        return _end_of_pipe()
     except Exception as problem:
         return _report(session, problem)
     finally:
-        _flush()
+        _flush(session)
 
 
 def _usage(ctx: click.Context | None, program: str) -> str:
@@ -139,17 +137,14 @@ def _report(session: Session, problem: Exception) -> int:
     return 1
 
 
-def _flush() -> None:
+def _flush(session: Session) -> None:
     try:
-        sys.stdout.flush()
-    except (BrokenPipeError, ValueError):
-        _end_of_pipe()
-
-
-def _end_of_pipe() -> int:
-    # As a program in C that nobody reads from: the reader has gone, there is nobody to tell.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 128 + signal.SIGPIPE
+        session.flush()
+    except BrokenPipeError:
+        session.abandon_output()
+    except ValueError:
+        # Somebody has closed it.
+        pass
 
 
 def program_name() -> str:

@@ -70,9 +70,7 @@ def _run(session: Session, values: Values, container: str, body: dict[str, Any])
     attached = wanted.stdin or wanted.stdout or wanted.stderr
     shows = wanted.stdout or wanted.stderr
     removed = bool(values.yes("rm"))
-    with container_watch(
-        session.client, container, tty and attached, values.yes("sig-proxy") and not tty
-    ) as watch:
+    with container_watch(session.client, container, tty and attached, values.yes("sig-proxy")) as watch:
         stream = _attach(session, container, wanted) if attached else None
         over = containers.wait(container, "removed" if removed else "next-exit") if shows or removed else None
         try:

@@ -5,6 +5,7 @@ Another engine's socket is never taken because ours is not there: `system prune`
 """
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from functools import cached_property
@@ -91,6 +92,15 @@ class Session:
         sys.stdout.flush()
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
+
+    def flush(self) -> None:
+        """Let everything out.  BrokenPipeError when nobody reads it any more."""
+        sys.stdout.flush()
+
+    def abandon_output(self) -> int:
+        """The reader has gone: write to nobody from now on; the exit code of a program that is told so."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
 
     @property
     def output(self) -> BinaryIO:

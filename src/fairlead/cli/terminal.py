@@ -17,6 +17,9 @@ def size(descriptor: int = 1) -> tuple[int, int]:
     return found.lines, found.columns
 
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
 def _leave(number: int, _: object) -> None:
     """End as the signal would, but by way of every clean-up."""
     raise SystemExit(128 + number)
@@ -30,12 +33,15 @@ def raw(descriptor: int) -> Iterator[None]:
     except (termios.error, OSError):
         yield
         return
-    ended = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # Unless they are the container's: then they are passed on.
+    plain = [number for number in _ENDING if signal.getsignal(number) == signal.SIG_DFL]
+    for number in plain:
+        signal.signal(number, _leave)
     try:
         tty.setraw(descriptor, termios.TCSANOW)
         yield
     finally:
-        for number, handler in ended.items():
-            signal.signal(number, handler)
+        for number in plain:
+            signal.signal(number, signal.SIG_DFL)
         with contextlib.suppress(termios.error, OSError):
             termios.tcsetattr(descriptor, termios.TCSANOW, before)

@@ -12,7 +12,7 @@ LISTENING = "0A"  # a TCP state in /proc/net/tcp
 
 
 def port_owner(protocol: str, address: Address, port: int, pid: int) -> str:
-    """The process that keeps others from a port, as `process NAME (pid N)`; "" if none can be seen.
+    """The process that keeps others from a port, as `process PID (NAME)`; "" if none can be seen.
 
     Looks in the network namespace that process `pid` is in.  Reads much of /proc: not for an event
     loop's own thread.
@@ -59,7 +59,7 @@ def _process_with(inodes: set[str]) -> str:
             for entry in os.scandir(f"/proc/{pid}/fd"):
                 with contextlib.suppress(OSError):
                     if os.readlink(entry.path) in wanted:
-                        return f"process {_name(pid)} (pid {pid})"
+                        return f"process {pid} ({_name(pid)})"
     return ""
 
 
