@@ -229,7 +229,7 @@ SCRIPTS: dict[str, list[str]] = {
         "sleep 0.1; done\" & sleep 2; kill -TERM $!; wait $!'",
     ],
     "lists": [
-        "docker run -d --name one --label a=b --label c= -p 8080:80 -v vol:/v -v /tmp:/t busybox sleep 100",
+        "docker run -d --name one --label a=b --label c= -p 8080:80 -v vol:/v busybox sleep 100",
         "docker create --name two --network none busybox",
         "docker ps -a",
         "docker ps -q",
