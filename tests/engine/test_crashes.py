@@ -33,9 +33,19 @@ WAYS = {
         f"docker network create --subnet 10.9.0.0/24 blue; {RUN}",
         "docker network connect blue victim",
     ),
+    "link": (
+        "docker run -d --name target web; docker run -d --name victim --link target busybox sleep 1000",
+        "docker stop -t 0 target",
+    ),
+    "rename": (
+        "docker network create --subnet 10.9.0.0/24 blue; docker run -d --name victim --network blue busybox sleep 9",
+        "docker rename victim other",
+    ),
     "volume create": ("true", "docker volume create lost"),
     "volume remove": ("docker volume create lost", "docker volume rm lost"),
 }
+# Where an operation passes its points only under a setting.
+FLAGS = {"link": ("--icc=false",)}
 CLEAN = (
     "docker ps -aq | xargs -r docker rm -f; docker network prune -f; "
     "docker volume ls -q | xargs -r docker volume rm"
@@ -57,8 +67,12 @@ def test_there_are_enough_points_to_speak_of() -> None:
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_kill_leaves_nothing(host: Host, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare, command = WAYS[point.partition(":")[0]]
+    way = point.partition(":")[0]
+    prepare, command = WAYS[way]
+    flags = FLAGS.get(way, ())
     host.run(CLEAN, check=True)
+    host.stop_engine()
+    host.start_engine(*flags)
     before = look(host)
     next_address = first_address(host)
     host.run(prepare, check=True)
@@ -66,15 +80,15 @@ def test_a_kill_leaves_nothing(host: Host, point: str, monkeypatch: pytest.Monke
 
     monkeypatch.setenv("FAIRLEAD_FAULT", point)
     if command:
-        host.start_engine()
+        host.start_engine(*flags)
         assert not host.run(command).ok, "the daemon died without its client noticing"
     else:
         with pytest.raises(Exception, match="engine"):
-            host.start_engine()
+            host.start_engine(*flags)
     monkeypatch.delenv("FAIRLEAD_FAULT")
     host.kill_engine()
 
-    host.start_engine()
+    host.start_engine(*flags)
     explained = host.run("docker ps -aq; docker network ls -q; docker volume ls -q", check=True)
     assert explained.ok
     host.run(CLEAN, check=True)
