@@ -75,8 +75,8 @@ class Stopping:
                 async with asyncio.timeout(patience):
                     await asyncio.shield(ended)
         except TimeoutError:
-            await self._signal(container, signals.SIGKILL)
-            await asyncio.shield(ended)
+            if await self._signal(container, signals.SIGKILL):
+                await asyncio.shield(ended)
 
     async def _signal(self, container: Container, number: int) -> bool:
         """Whether there was still a process to get it."""
@@ -88,7 +88,7 @@ class Stopping:
         except NotFound:
             # It has ended by itself; its end is being dealt with, or has been already.
             now = self._context.records.containers.get(container.id)
-            return now is not None and now.state.running
+            return now is not None and now.state.status in ("running", "paused")
         return True
 
     async def _mark_stopped(self, container: Container) -> None:
@@ -178,8 +178,8 @@ class Stopping:
                 async with asyncio.timeout(self._patience(container, None) or timeout):
                     await asyncio.shield(ended)
         except TimeoutError:
-            await self._signal(container, signals.SIGKILL)
-            await asyncio.shield(ended)
+            if await self._signal(container, signals.SIGKILL):
+                await asyncio.shield(ended)
 
     async def _set_status(self, container: Container, status: str) -> None:
         await self._context.ledger.commit(

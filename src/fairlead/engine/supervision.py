@@ -161,18 +161,19 @@ class Supervision:
             return
         comes_back = restarts(container) and not self._ending
         if comes_back:
-            await self._mark_restarting(container)
+            await self._set_status(container, "exited", "restarting")
         self._waits.tell(container.id, "ended", WaitResult(exit.code))
         if comes_back and not at_start:
             self._spawn(self._bring_back(container, self._pause(container)))
         elif container.host_config.auto_remove and not comes_back and not self._ending:
             await self._removal.take_away(container.id, volumes=True)
 
-    async def _mark_restarting(self, container: Container) -> None:
+    async def _set_status(self, container: Container, before: str, after: str) -> None:
+        """Note another status, if nobody has noted yet another meanwhile."""
         async with self._context.lock(container.id):
             now = self._context.records.containers.get(container.id)
-            if now is not None and now.state.status == "exited":
-                state = replace(now.state, status="restarting")
+            if now is not None and now.state.status == before:
+                state = replace(now.state, status=after)
                 await self._context.ledger.commit(put(replace(now, state=state)))
 
     def _pause(self, container: Container) -> float:
@@ -191,6 +192,9 @@ class Supervision:
         now = self._context.records.containers.get(container.id)
         if now is None or (now.state.status != "restarting" and now.state != container.state):
             return  # stopped, started or removed meanwhile
+        if pause and now.state.stopped_by_user:
+            await self._set_status(now, "restarting", "exited")
+            return
         try:
             await self._lifecycle.start(container.id, now.state.restart_count + 1 if pause else 0)
         except FairleadError as error:

@@ -6,6 +6,7 @@ of version 1, one for each controller, and the single one of version 2 are used 
 """
 
 import contextlib
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,9 +69,10 @@ def processes(name: str) -> set[int]:
     """The processes in the group and in all groups below it."""
     found: set[int] = set()
     for directory in _directories(name):
-        for file in directory.rglob("cgroup.procs"):
+        # os.walk passes over groups that go while they are looked at.
+        for below, _, _ in os.walk(directory):
             with contextlib.suppress(OSError):
-                found.update(map(int, file.read_text().split()))
+                found.update(map(int, (Path(below) / "cgroup.procs").read_text().split()))
     return found - {0}
 
 
