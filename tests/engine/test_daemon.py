@@ -63,7 +63,7 @@ def test_hangup_reloads_what_can_be_reloaded(host: Host) -> None:
     host.start_engine("--config-file", str(file))
     assert host.run("docker info -f '{{.Labels}}'", check=True).stdout == "[a=1]\n"
     file.write_text(json.dumps({"labels": ["a=2"]}))
-    host.run("kill -HUP $(pgrep -f 'fairlead daemon' | head -n 1)", check=True)
+    host.run("kill -HUP $(pgrep -f '[f]airlead daemon' | head -n 1)", check=True)
     limit = time.monotonic() + 5
     while host.run("docker info -f '{{.Labels}}'").stdout != "[a=2]\n" and time.monotonic() < limit:
         time.sleep(0.1)
@@ -101,3 +101,15 @@ def test_without_live_restore_containers_end_with_the_daemon(clean: Host) -> Non
     assert "sleep 1000" not in clean.run("ps -e -o args").stdout
     clean.start_engine()
     assert clean.run("docker inspect -f '{{.State.Status}}' box", check=True).stdout == "exited\n"
+
+
+def test_a_port_holder_that_was_killed_comes_back_with_everything(clean: Host) -> None:
+    clean.run("docker run -d --name box -p 8080:80 web", check=True)
+    clean.run("kill -9 $(pgrep -f '[p]orts_main')", check=True)
+    assert "8080" not in clean.run("ss -Hlnt").stdout
+    clean.run("docker run -d --name other -p 8081:80 web", check=True)
+    limit = time.monotonic() + 5
+    while ":8080" not in (held := clean.run("ss -Hlnt").stdout) and time.monotonic() < limit:
+        time.sleep(0.1)
+    assert ":8080" in held
+    assert ":8081" in held

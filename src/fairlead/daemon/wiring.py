@@ -5,8 +5,9 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from fairlead.api.server import ApiServer
 from fairlead.daemon.config import DaemonOptions
@@ -86,6 +87,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         supervise.ensure_running("resolver", settings.exec_root),
     )
     links, nftables = KernelLinks(settings.exec_root), Nftables()
+    ports, resolver = Revival("ports", settings.exec_root), Revival("resolver", settings.exec_root)
     engine = Engine(
         settings=settings,
         store=store,
@@ -93,8 +95,8 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
             links,
             Iptables(),
             nftables,
-            PortHolder(supervise.socket_path("ports", settings.exec_root), _revival("ports", settings)),
-            NameServer(supervise.socket_path("resolver", settings.exec_root), _revival("resolver", settings)),
+            PortHolder(supervise.socket_path("ports", settings.exec_root), ports),
+            NameServer(supervise.socket_path("resolver", settings.exec_root), resolver),
         ),
         runtime=runtime,
         images=ContainerStorage(
@@ -108,6 +110,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         clock=SystemClock(),
         at=fault_point,
     )
+    ports.renew = resolver.renew = engine.renew
     server = ApiServer(
         engine,
         hosts=chosen.hosts,
@@ -118,10 +121,20 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
     return Assembly(chosen, store, runtime, links, nftables, engine, server)
 
 
-def _revival(kind: str, settings: Settings) -> Callable[[], Awaitable[None]]:
-    """What starts a process beside the daemon again where it does not answer."""
+@dataclass(slots=True)
+class Revival:
+    """Starts a process beside the daemon again where it does not answer, and has its content renewed."""
 
-    async def revive() -> None:
-        await supervise.ensure_running(kind, settings.exec_root)
+    kind: str
+    exec_root: str
+    renew: Callable[[], Coroutine[Any, Any, None]] | None = None
+    _renewing: set["asyncio.Task[None]"] = field(default_factory=set)
 
-    return revive
+    async def __call__(self) -> None:
+        """Start it; what it held comes again behind the caller, who may hold the engine's turn."""
+        await supervise.ensure_running(self.kind, self.exec_root)
+        log.warning("fairlead %s had ended and was started again", self.kind)
+        if self.renew is not None:
+            task = asyncio.get_running_loop().create_task(self.renew())
+            self._renewing.add(task)
+            task.add_done_callback(self._renewing.discard)

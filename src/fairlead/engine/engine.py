@@ -138,6 +138,10 @@ class Engine:
         explained = {**base, **self._networks.state(), **self._supervision.state()}
         await self._context.reconciler.converge(await self._context.reconciler.surplus(explained))
 
+    async def renew(self) -> None:
+        """Bring what is settled into line again, after a process beside the daemon was started anew."""
+        await self._supervision.renew()
+
     async def _name_host(self) -> None:
         """Give the engine its identity when it has none yet."""
         if "host" not in self._context.records.hosts:

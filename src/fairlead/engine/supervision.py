@@ -135,6 +135,18 @@ class Supervision:
                 state.update(self._sandboxes.state(stay, container.name))
         return state
 
+    async def renew(self) -> None:
+        """Converge every running container again: somebody beside the engine has lost what it held."""
+        for container in list(self._context.records.containers.values()):
+            async with self._context.lock(container.id):
+                stay = self._sandboxes.of(container.id)
+                if stay is None or stay.sandbox.phase != "settled":
+                    continue
+                try:
+                    await self._sandboxes.join(stay, container.name)
+                except FairleadError as error:
+                    log.error("cannot bring container %s into line: %s", container.name, error.message)
+
     async def finish(self) -> None:
         """The daemon ends: no more restarts; what is under way comes to its end."""
         self._ending = True
