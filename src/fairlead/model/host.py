@@ -45,13 +45,26 @@ class Veth:
 
 
 @dataclass(frozen=True, slots=True)
+class Vxlan:
+    """A VXLAN tunnel end (VTEP) that learns nothing and floods nothing: where to send is told by `FdbKey`.
+
+    It may live in any namespace; its packets are sent and received in the host's, from `local`,
+    on the UDP port `port`.  It answers ARP and neighbour solicitations itself (`NeighbourKey`).
+    """
+
+    vni: int
+    local: Address
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Foreign:
     """A link of some other kind under that name: never ours to change."""
 
     kind: str
 
 
-Link = Bridge | Veth | Foreign
+Link = Bridge | Veth | Vxlan | Foreign
 
 
 class LinkSetting(StrEnum):
@@ -97,6 +110,24 @@ class Route:
 
     gateway: Address | None
     link: str
+
+
+@dataclass(frozen=True, slots=True)
+class FdbKey:
+    """Behind which host a hardware address is, for a VXLAN link; value: that host's VTEP address (a str)."""
+
+    namespace: str
+    link: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourKey:
+    """Which hardware address has an address, told to a link for good; value: the hardware address (a str)."""
+
+    namespace: str
+    link: str
+    address: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +266,8 @@ Key = (
     | LinkSettingKey
     | AddressKey
     | RouteKey
+    | FdbKey
+    | NeighbourKey
     | SysctlKey
     | ChainKey
     | PolicyKey
