@@ -19,6 +19,7 @@ from fairlead.model.network import (
     Pool,
 )
 from fairlead.planner.bridge import DEFAULT_MTU
+from fairlead.planner.drivers import DRIVERS
 
 PREDEFINED_NAMES = ("bridge", "host", "none", "default")
 SINGLE_DRIVERS = ("host", "null")
@@ -60,12 +61,13 @@ def require_sound(request: CreateNetwork, existing: Sequence[Network]) -> None:
         raise NotFound(f'configuration network "{request.config_from}" does not exist')
     if request.driver in SINGLE_DRIVERS:
         raise Forbidden(f'only one instance of "{request.driver}" network is allowed')
-    if request.driver not in ("", "bridge"):
+    if request.driver and request.driver not in DRIVERS:
         raise NotFound(f'plugin "{request.driver}" not found')
-    _require_options(request.options, existing)
+    if request.driver in ("", "bridge"):
+        _require_bridge_options(request.options, existing)
 
 
-def _require_options(options: Mapping[str, str], existing: Sequence[Network]) -> None:
+def _require_bridge_options(options: Mapping[str, str], existing: Sequence[Network]) -> None:
     for name in (ENABLE_ICC, ENABLE_MASQUERADE):
         value = options.get(name, "true")
         if value not in BOOLEANS:
@@ -95,7 +97,8 @@ def checked_pools(request: CreateNetwork, used: Sequence[Subnet]) -> tuple[Pool,
         _checked_pool(pool, used) for pool in sorted(request.pools, key=lambda each: each.subnet.version)
     )
     for version in (4, 6):
-        if sum(pool.subnet.version == version for pool in pools) > 1:
+        several = sum(pool.subnet.version == version for pool in pools) > 1
+        if several and not DRIVERS[request.driver or "bridge"].several_subnets:
             raise Forbidden("bridge driver doesn't support multiple subnets")
     if request.enable_ipv6 and not any(pool.subnet.version == 6 for pool in pools):
         raise Failed(

@@ -17,7 +17,7 @@ from fairlead.model.host import Key, State, Value
 from fairlead.model.network import DEFAULT_GATEWAY, Network, Pool
 from fairlead.model.views import NetworkView, Removed
 from fairlead.planner.base import IPV6_FORWARDING, ipv6_base_state
-from fairlead.planner.bridge import bridge_state
+from fairlead.planner.drivers import driver_of
 from fairlead.planner.steps import absent, transition
 
 log = logging.getLogger(__name__)
@@ -237,9 +237,7 @@ class Networks:
         await context.ledger.commit(drop(network))
 
     def _state(self, network: Network) -> dict[Key, Value | None]:
-        if network.driver != "bridge":
-            return {}
-        return bridge_state(network, self._context.settings)
+        return driver_of(network).network_state(network, self._context.settings)
 
     def _new(self, request: CreateNetwork, pools: tuple[Pool, ...]) -> Network:
         context = self._context

@@ -16,7 +16,8 @@ from fairlead.model.errors import Failed, FairleadError
 from fairlead.model.host import Key, NamespaceKey, SysctlKey, Value
 from fairlead.model.network import Network
 from fairlead.model.records import RecordChange
-from fairlead.planner.sandbox import endpoint_state, sandbox_state
+from fairlead.planner.drivers import driver_of
+from fairlead.planner.sandbox import sandbox_state
 from fairlead.planner.steps import absent, of_one_link, transition
 
 # What Docker lets processes without privileges do in a namespace of their own.
@@ -89,9 +90,9 @@ class Sandboxes:
         self, sandbox: Sandbox, network: Network, endpoint: Endpoint, label: str
     ) -> dict[Key, Value | None]:
         """What the host should have for one endpoint; nothing on the networks host and none."""
-        if not endpoint.host_interface:
+        if not endpoint.interface:
             return {}
-        return endpoint_state(network, sandbox, endpoint, label, self._context.settings)
+        return driver_of(network).endpoint_state(network, sandbox, endpoint, label, self._context.settings)
 
     # -- leasing ---------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ class Sandboxes:
         sandbox = await self._new_sandbox(container, [network for _, network in attached])
         sandbox = replace(
             sandbox,
-            interfaces=sum(network.driver == "bridge" for _, network in attached),
+            interfaces=sum(driver_of(network).addressed for _, network in attached),
             links=tuple(link for each in attached for link in network_links(*each)),
         )
         places: list[tuple[Network, Endpoint]] = []
@@ -121,7 +122,7 @@ class Sandboxes:
         identity = context.new_id()
         if any(network.driver == "host" for network in networks):
             return Sandbox(identity, container.id, name="")
-        embedded = any(network.driver == "bridge" and not network.default_bridge for network in networks)
+        embedded = any(driver_of(network).addressed and not network.default_bridge for network in networks)
         servers = container.host_config.dns or context.settings.dns
         search = container.host_config.dns_search or context.settings.dns_search
         host = parse_resolv_conf(await context.machine.resolv_conf())
@@ -163,7 +164,8 @@ class Sandboxes:
             host_interface="",
             mac="",
         )
-        if network.driver != "bridge":
+        driver = driver_of(network)
+        if not driver.addressed:
             return common
         taken = {address for each in self.members(network.id) for address in _addresses(each)}
         pool4 = next((pool for pool in network.pools if pool.subnet.version == 4), None)
@@ -181,7 +183,7 @@ class Sandboxes:
         return replace(
             common,
             interface=interface,
-            host_interface="veth" + identity[:7],
+            host_interface="veth" + identity[:7] if driver.host_end else "",
             mac=mac or (mac_from_ipv4(ipv4.ip) if ipv4 else mac_from_bytes(context.clock.chance(4))),
             ipv4=ipv4,
             ipv6=ipv6,
@@ -217,7 +219,7 @@ class Sandboxes:
         """
         places = []
         for network, endpoint in stay.places:
-            if endpoint.default_route and network.driver == "bridge" and not network.internal:
+            if endpoint.default_route and driver_of(network).publishes and not network.internal:
                 endpoint = self.published(container, endpoint)
             places.append((network, endpoint))
         return Stay(stay.sandbox, tuple(places))

@@ -1,22 +1,27 @@
-"""What a bridge network is made of on its host."""
+"""What a bridge network is made of on its host, and each of its endpoints."""
 
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
-from fairlead.firewall import policy
+from fairlead.firewall import policy, publish
 from fairlead.model.addresses import Interface, mac_from_bytes
 from fairlead.model.config import Settings
+from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import (
     AddressKey,
     Bridge,
     Family,
+    HeldPortKey,
     Key,
     LinkKey,
     LinkSetting,
     LinkSettingKey,
     SysctlKey,
+    Target,
     Value,
+    Veth,
 )
 from fairlead.model.network import Network, Pool
+from fairlead.planner.sandbox import place_state
 
 DEFAULT_MTU = 1500
 
@@ -66,3 +71,44 @@ def families(network: Network, settings: Settings) -> tuple[Family, ...]:
     """The address families that the network has rules for."""
     ipv4 = (Family.IPV4,) if settings.iptables else ()
     return (*ipv4, Family.IPV6) if settings.ip6tables and network.enable_ipv6 else ipv4
+
+
+def endpoint_state(
+    network: Network, sandbox: Sandbox, endpoint: Endpoint, label: str, settings: Settings
+) -> dict[Key, Value | None]:
+    """The veth pair, what is inside the sandbox, and the published ports.
+
+    `label` is the container's name, for messages about who holds a port.
+    """
+    outer, inner, size = endpoint.host_interface, endpoint.interface, str(mtu(network))
+    state: dict[Key, Value | None] = {
+        LinkKey("", outer): Veth(sandbox.name, inner, endpoint.mac),
+        LinkSettingKey("", outer, LinkSetting.MTU): size,
+        LinkSettingKey("", outer, LinkSetting.MASTER): network.bridge_name,
+        # A container that asks for a port published by itself is answered over the same port.
+        LinkSettingKey("", outer, LinkSetting.HAIRPIN): "on",
+        LinkSettingKey("", outer, LinkSetting.UP): "on",
+        LinkSettingKey(sandbox.name, inner, LinkSetting.MTU): size,
+    }
+    state.update(place_state(network, sandbox, endpoint))
+    state.update(_published(network, endpoint, label, settings))
+    if settings.iptables:
+        state.update(policy.link_rules(network, endpoint))
+    return state
+
+
+def _published(
+    network: Network, endpoint: Endpoint, label: str, settings: Settings
+) -> dict[Key, Value | None]:
+    state: dict[Key, Value | None] = {}
+    for port in endpoint.ports:
+        inside = endpoint.ipv6 if port.host_address.version == 6 and endpoint.ipv6 else endpoint.ipv4
+        if inside is None:
+            continue
+        key = HeldPortKey(port.protocol, port.host_address, port.host_port, port.count)
+        state[key] = Target(inside.ip, port.container_port, endpoint.id, label)
+    wanted = families(network, settings) if endpoint.ports else ()
+    state.update(publish.publish_rules(network, endpoint, wanted, settings.userland_proxy))
+    if settings.iptables and endpoint.ports:
+        state.update(publish.publish_elements(network, endpoint, settings.ip_forward))
+    return state

@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
-from fairlead.firewall import policy, publish
-from fairlead.model.config import Settings
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import (
     AddressKey,
-    HeldPortKey,
     Key,
-    LinkKey,
     LinkSetting,
     LinkSettingKey,
     NameKey,
@@ -21,12 +17,9 @@ from fairlead.model.host import (
     Route,
     RouteKey,
     SysctlKey,
-    Target,
     Value,
-    Veth,
 )
 from fairlead.model.network import Network
-from fairlead.planner.bridge import families, mtu
 
 EVERYWHERE4 = IPv4Network("0.0.0.0/0")
 EVERYWHERE6 = IPv6Network("::/0")
@@ -70,23 +63,13 @@ def _ipv6_off(sandbox: Sandbox, wanted: bool) -> str:
     return sandbox.sysctls.get("net.ipv6.conf.all.disable_ipv6", "0" if wanted else "1")
 
 
-def endpoint_state(
-    network: Network, sandbox: Sandbox, endpoint: Endpoint, label: str, settings: Settings
-) -> dict[Key, Value | None]:
-    """The veth pair, its addresses and routes, its names and its published ports.
-
-    `label` is the container's name, for messages about who holds a port.
+def place_state(network: Network, sandbox: Sandbox, endpoint: Endpoint) -> dict[Key, Value | None]:
+    """What an endpoint has inside its sandbox, whatever kind of link it is: raised, with addresses and
+    routes, and the names by which its network knows it.
     """
-    outer, inner, size = endpoint.host_interface, endpoint.interface, str(mtu(network))
+    inner = endpoint.interface
     state: dict[Key, Value | None] = {
-        LinkKey("", outer): Veth(sandbox.name, inner, endpoint.mac),
-        LinkSettingKey("", outer, LinkSetting.MTU): size,
-        LinkSettingKey("", outer, LinkSetting.MASTER): network.bridge_name,
-        # A container that asks for a port published by itself is answered over the same port.
-        LinkSettingKey("", outer, LinkSetting.HAIRPIN): "on",
-        LinkSettingKey("", outer, LinkSetting.UP): "on",
         _ipv6_switch(sandbox.name, inner): _ipv6_off(sandbox, endpoint.ipv6 is not None),
-        LinkSettingKey(sandbox.name, inner, LinkSetting.MTU): size,
         LinkSettingKey(sandbox.name, inner, LinkSetting.UP): "on",
     }
     for address in (endpoint.ipv4, endpoint.ipv6):
@@ -98,9 +81,6 @@ def endpoint_state(
         if endpoint.gateway6 is not None:
             state[RouteKey(sandbox.name, EVERYWHERE6)] = Route(endpoint.gateway6, inner)
     state.update(_names(network, endpoint))
-    state.update(_published(network, endpoint, label, settings))
-    if settings.iptables:
-        state.update(policy.link_rules(network, endpoint))
     return state
 
 
@@ -111,21 +91,4 @@ def _names(network: Network, endpoint: Endpoint) -> dict[Key, Value | None]:
     for address in (each.ip for each in (endpoint.ipv4, endpoint.ipv6) if each is not None):
         state |= {NameKey(network.id, name, address): endpoint.id for name in endpoint.names}
         state[PointerKey(network.id, address)] = endpoint.names[0]
-    return state
-
-
-def _published(
-    network: Network, endpoint: Endpoint, label: str, settings: Settings
-) -> dict[Key, Value | None]:
-    state: dict[Key, Value | None] = {}
-    for port in endpoint.ports:
-        inside = endpoint.ipv6 if port.host_address.version == 6 and endpoint.ipv6 else endpoint.ipv4
-        if inside is None:
-            continue
-        key = HeldPortKey(port.protocol, port.host_address, port.host_port, port.count)
-        state[key] = Target(inside.ip, port.container_port, endpoint.id, label)
-    wanted = families(network, settings) if endpoint.ports else ()
-    state.update(publish.publish_rules(network, endpoint, wanted, settings.userland_proxy))
-    if settings.iptables and endpoint.ports:
-        state.update(publish.publish_elements(network, endpoint, settings.ip_forward))
     return state

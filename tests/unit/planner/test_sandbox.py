@@ -7,7 +7,8 @@ from fairlead.model.config import Settings
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import AddressKey, LinkKey, LinkSetting, LinkSettingKey, State, SysctlKey, Value
 from fairlead.model.network import Network, Pool
-from fairlead.planner.sandbox import endpoint_state, sandbox_state
+from fairlead.planner.bridge import endpoint_state
+from fairlead.planner.sandbox import sandbox_state
 from fairlead.planner.steps import difference
 
 SANDBOX = Sandbox("a" * 64, "c" * 64, "box")

@@ -1,0 +1,54 @@
+"""What each kind of network is made of: one table, from its driver to its part of the host's state."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fairlead.model.config import Settings
+from fairlead.model.endpoint import Endpoint, Sandbox
+from fairlead.model.host import Key, Value
+from fairlead.model.network import Network
+from fairlead.planner.bridge import bridge_state, endpoint_state
+
+NetworkState = Callable[[Network, Settings], dict[Key, Value | None]]
+EndpointState = Callable[[Network, Sandbox, Endpoint, str, Settings], dict[Key, Value | None]]
+
+
+def _nothing(network: Network, settings: Settings) -> dict[Key, Value | None]:
+    return {}
+
+
+def _no_place(
+    network: Network, sandbox: Sandbox, endpoint: Endpoint, label: str, settings: Settings
+) -> dict[Key, Value | None]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A kind of network.
+
+    `network_state` is what the host has for a network, `endpoint_state` what it has for one
+    endpoint; its text is the container's name, for messages.  `addressed`: its endpoints have a
+    link of their own in the sandbox, with leased addresses and names.  `host_end`: that link is
+    one end of a veth pair.  `publishes`: ports of the host can lead to its endpoints.
+    `several_subnets`: it may have more than one of an IP version.
+    """
+
+    network_state: NetworkState = _nothing
+    endpoint_state: EndpointState = _no_place
+    addressed: bool = False
+    host_end: bool = False
+    publishes: bool = False
+    several_subnets: bool = False
+
+
+DRIVERS: Mapping[str, Driver] = {
+    "bridge": Driver(bridge_state, endpoint_state, addressed=True, host_end=True, publishes=True),
+    "host": Driver(),
+    "null": Driver(),
+}
+
+
+def driver_of(network: Network) -> Driver:
+    """The kind of a network.  A record of a kind that is not known any more asks for nothing."""
+    return DRIVERS.get(network.driver, Driver())
