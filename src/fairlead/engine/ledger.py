@@ -1,6 +1,5 @@
 """The records in memory and on disk, changed together: memory first, so that a lease is taken at once."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fairlead.boundary import RecordStore
@@ -44,9 +43,4 @@ class Ledger:
 
     def next_sequence(self) -> int:
         """A number larger than that of any network, endpoint or container so far."""
-        tables: Iterable[int] = (
-            *(each.sequence for each in self.records.networks.values()),
-            *(each.sequence for each in self.records.endpoints.values()),
-            *(each.sequence for each in self.records.containers.values()),
-        )
-        return max(tables, default=0) + 1
+        return self.records.last_sequence + 1

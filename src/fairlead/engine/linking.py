@@ -31,9 +31,8 @@ class Linking:
 
     async def follow(self, target_id: str) -> None:
         """Bring every running container that links to this one into line with it."""
-        for container in list(self._context.records.containers.values()):
-            if any(target == target_id for target, _ in container.links):
-                await self._renew(container)
+        for container in self._context.records.linked_to(target_id):
+            await self._renew(container)
 
     async def _renew(self, container: Container) -> None:
         """What fails is logged: it must not stop what the target does."""

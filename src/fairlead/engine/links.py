@@ -18,8 +18,9 @@ OWN = ("PATH", "HOME", "HOSTNAME")
 def targets(records: Records, container: Container) -> list[tuple[Container, str, IPv4Address]]:
     """The running targets of its links on the default bridge, with their aliases and addresses."""
     places = {
-        endpoint.container_id: endpoint.ipv4.ip
-        for endpoint in records.endpoints.values()
+        target: endpoint.ipv4.ip
+        for target, _ in container.links
+        for endpoint in records.endpoints_of(target)
         if endpoint.ipv4 is not None
         and endpoint.phase == "settled"
         and records.networks[endpoint.network_id].default_bridge

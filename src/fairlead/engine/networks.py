@@ -37,9 +37,9 @@ class Networks:
         networks = self._context.records.networks
         if reference in networks:
             return networks[reference]
-        named = [each for each in networks.values() if each.name == reference]
-        if named:
-            return named[0]
+        named = self._context.records.network_named(reference)
+        if named is not None:
+            return named
         begun = [each for each in networks.values() if reference and each.id.startswith(reference)]
         if len(begun) > 1:
             raise Conflict(f"network {reference} is ambiguous ({len(begun)} matches found on ID prefix)")
@@ -102,7 +102,7 @@ class Networks:
         await self._make(network)
 
     async def _predefine(self, name: str, driver: str) -> None:
-        if not any(each.name == name for each in self._context.records.networks.values()):
+        if self._context.records.network_named(name) is None:
             network = self._new(CreateNetwork(name, driver), ())
             await self._context.ledger.commit(put(replace(network, predefined=True, phase="settled")))
 

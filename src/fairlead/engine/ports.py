@@ -1,27 +1,17 @@
 """Which host ports a container gets: the ones it names, or free ones; conflicts name the holder."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from fairlead.model.addresses import Address
 from fairlead.model.container import PortRequest
 from fairlead.model.endpoint import PublishedPort
 from fairlead.model.errors import Failed
+from fairlead.model.records import Place
 
 # Where ports are chosen from when none is named (Docker's default, IANA's dynamic ports).
 FIRST_CHOSEN, LAST_CHOSEN = 49153, 65535
 ANY4, ANY6 = IPv4Address("0.0.0.0"), IPv6Address("::")
-
-Place = tuple[str, Address, int]  # protocol, host address, host port
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds ports already: published ports and the name of their container."""
-
-    ports: tuple[PublishedPort, ...]
-    container: str
 
 
 def exposed_requests(exposed: Iterable[str], named: Sequence[PortRequest]) -> list[PortRequest]:
@@ -39,15 +29,20 @@ def exposed_requests(exposed: Iterable[str], named: Sequence[PortRequest]) -> li
 class Allocation:
     """Chooses host ports one request after the other; remembers what it has chosen."""
 
-    def __init__(self, holders: Iterable[Holder], default_address: Address, start: int = FIRST_CHOSEN):
-        """`start` is where the search for a free port begins."""
-        self._held: dict[Place, str] = {}
+    def __init__(
+        self,
+        holder: Callable[[Place], str | None],
+        default_address: Address,
+        start: int = FIRST_CHOSEN,
+    ):
+        """`holder` names the container that has a place; `start` is where a search for a free one begins."""
+        self._own: dict[Place, str] = {}
+        self._others = holder
         self._default = default_address
         self._next = start
-        for holder in holders:
-            for port in holder.ports:
-                for offset in range(port.count):
-                    self._held[port.protocol, port.host_address, port.host_port + offset] = holder.container
+
+    def _holder(self, place: Place) -> str | None:
+        return self._own.get(place) or self._others(place)
 
     def publish(self, requests: Iterable[PortRequest], container: str) -> tuple[PublishedPort, ...]:
         """The ports for these requests, runs of neighbours put together.
@@ -63,7 +58,7 @@ class Allocation:
         addresses = self._addresses(request.host_address)
         port = self._choose(request, addresses)
         for address in addresses:
-            self._held[request.protocol, address, port] = container
+            self._own[request.protocol, address, port] = container
         return [
             PublishedPort(request.protocol, address, port, request.container_port) for address in addresses
         ]
@@ -80,17 +75,14 @@ class Allocation:
         else:
             span = range(max(self._next, FIRST_CHOSEN), LAST_CHOSEN + 1)
         for port in span:
-            if all((request.protocol, address, port) not in self._held for address in addresses):
+            if all(self._holder((request.protocol, address, port)) is None for address in addresses):
                 if not first or not int(first):
                     self._next = port + 1
                 return port
         if not first or not int(first):
             raise Failed("all ports are allocated")
-        holder = next(
-            self._held[place]
-            for address in addresses
-            if (place := (request.protocol, address, span[0])) in self._held
-        )
+        holders = (self._holder((request.protocol, address, span[0])) for address in addresses)
+        holder = next(each for each in holders if each is not None)
         raise Failed(
             f"Bind for {addresses[0]}:{first} failed: port is already allocated: held by container {holder}"
         )

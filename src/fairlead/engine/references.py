@@ -27,10 +27,9 @@ class References:
             raise InvalidParameter('invalid name or ID supplied: ""')
         if reference in containers:
             return containers[reference]
-        name = reference.removeprefix("/")
-        for container in containers.values():
-            if container.name == name:
-                return container
+        named = self.context.records.container_named(reference.removeprefix("/"))
+        if named is not None:
+            return named
         begun = [each for each in containers.values() if each.id.startswith(reference)]
         if len(begun) > 1:
             raise InvalidParameter(f"Multiple IDs found with provided prefix: {reference}")
@@ -42,10 +41,9 @@ class References:
         """The wanted name if it is valid and free, a chosen one for ""; else InvalidParameter or Conflict."""
         if wanted:
             return self.require_free(wanted)
-        taken = {container.name for container in self.context.records.containers.values()}
         for attempt in range(1000):
             name = random_name(self.context.clock.chance(2), attempt // 5)
-            if name not in taken:
+            if self.context.records.container_named(name) is None:
                 return name
         raise Conflict("cannot choose a name: a thousand tries were all taken")
 
@@ -56,11 +54,11 @@ class References:
                 f"Invalid container name ({wanted}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
             )
         name = wanted.removeprefix("/")
-        for container in self.context.records.containers.values():
-            if container.name == name:
-                raise Conflict(
-                    f'Conflict. The container name "/{name}" is already in use by container '
-                    f'"{container.id}". You have to remove (or rename) that container to be able to reuse '
-                    "that name."
-                )
+        holder = self.context.records.container_named(name)
+        if holder is not None:
+            raise Conflict(
+                f'Conflict. The container name "/{name}" is already in use by container '
+                f'"{holder.id}". You have to remove (or rename) that container to be able to reuse '
+                "that name."
+            )
         return name

@@ -118,8 +118,7 @@ class Removal:
                     ),
                 )
             )
-            for other in self._context.records.containers.values()
-            if any(target == removed.id for target, _ in other.links)
+            for other in self._context.records.linked_to(removed.id)
         ]
 
     async def _remove_anonymous_volumes(self, container: Container) -> None:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from fairlead.engine.context import Context
 from fairlead.engine.hostfiles import parse_resolv_conf
 from fairlead.engine.ledger import drop, put
-from fairlead.engine.ports import Allocation, Holder, exposed_requests
+from fairlead.engine.ports import Allocation, exposed_requests
 from fairlead.ipam.leases import lease
 from fairlead.model.addresses import Address, mac_from_bytes, mac_from_ipv4
 from fairlead.model.container import Container
@@ -15,7 +15,7 @@ from fairlead.model.endpoint import Attachment, Endpoint, Sandbox
 from fairlead.model.errors import Failed, FairleadError
 from fairlead.model.host import Key, NamespaceKey, SysctlKey, Value
 from fairlead.model.network import Network
-from fairlead.model.records import RecordChange
+from fairlead.model.records import Place, RecordChange
 from fairlead.planner.drivers import driver_of
 from fairlead.planner.sandbox import sandbox_state
 from fairlead.planner.steps import absent, of_one_link, transition
@@ -60,22 +60,15 @@ class Sandboxes:
     def of(self, container_id: str) -> Stay | None:
         """The stay of a container that has one (while it runs, and while it comes and goes)."""
         records = self._context.records
-        sandbox = next(
-            (each for each in records.sandboxes.values() if each.container_id == container_id), None
-        )
+        sandbox = records.sandbox_of(container_id)
         if sandbox is None:
             return None
-        endpoints = sorted(
-            (each for each in records.endpoints.values() if each.container_id == container_id),
-            key=lambda each: each.sequence,
-        )
-        networks = records.networks
-        return Stay(sandbox, tuple((networks[each.network_id], each) for each in endpoints))
+        endpoints = records.endpoints_of(container_id)
+        return Stay(sandbox, tuple((records.networks[each.network_id], each) for each in endpoints))
 
     def members(self, network_id: str) -> list[Endpoint]:
         """The endpoints on a network, oldest first."""
-        endpoints = self._context.records.endpoints.values()
-        return sorted((e for e in endpoints if e.network_id == network_id), key=lambda e: e.sequence)
+        return self._context.records.endpoints_on(network_id)
 
     def state(self, stay: Stay, label: str) -> dict[Key, Value | None]:
         """What the host should have for this stay."""
@@ -138,8 +131,8 @@ class Sandboxes:
 
     async def _pin_name(self, container: Container) -> str:
         """The container's name, or its id where somebody else's namespace is called so."""
-        names = {sandbox.name for sandbox in self._context.records.sandboxes.values()}
-        taken = container.name in names or await self._context.machine.exists(f"/run/netns/{container.name}")
+        held = self._context.records.sandbox_named(container.name) is not None
+        taken = held or await self._context.machine.exists(f"/run/netns/{container.name}")
         return container.id if taken else container.name
 
     def new_endpoint(
@@ -231,19 +224,21 @@ class Sandboxes:
             requests += exposed_requests(container.config.exposed_ports, requests)
         if not requests:
             return endpoint
-        records = self._context.records
-        holders = [
-            Holder(each.ports, records.containers[each.container_id].name)
-            for each in records.endpoints.values()
-            if each.ports and each.container_id in records.containers
-        ]
-        allocation = Allocation(holders, self._context.settings.ip, self._chosen_port)
+        allocation = Allocation(self._port_holder, self._context.settings.ip, self._chosen_port)
         try:
             ports = allocation.publish(requests, container.name)
         except Failed as error:
             raise port_failure(container, endpoint, error.message) from error
         self._chosen_port = allocation.next_chosen
         return replace(endpoint, ports=ports)
+
+    def _port_holder(self, place: Place) -> str | None:
+        """The name of the container that has a port of the host."""
+        records = self._context.records
+        endpoint = records.publisher(place)
+        if endpoint is None or endpoint.container_id not in records.containers:
+            return None
+        return records.containers[endpoint.container_id].name
 
     # -- joining and leaving ---------------------------------------------------------------------
 

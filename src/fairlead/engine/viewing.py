@@ -99,10 +99,9 @@ class Viewing:
 
     def _link_names(self, container: Container) -> tuple[str, ...]:
         """What other containers' links call this one."""
-        others = self._context.records.containers.values()
         return tuple(
             f"/{other.name}/{alias}"
-            for other in others
+            for other in self._context.records.linked_to(container.id)
             for target, alias in other.links
             if target == container.id
         )

@@ -102,7 +102,7 @@ class SqliteStore:
         records = Records()
         for kind, identity, body in rows:
             try:
-                records.table(KINDS[kind])[identity] = decode(KINDS[kind], body)
+                records.apply(RecordChange(KINDS[kind], identity, decode(KINDS[kind], body)))
             except (KeyError, TypeError, ValueError) as error:
                 log.error("cannot read the %s record %s, it is left out: %s", kind, identity, error)
         return records

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, ip_address, ip_network
 
 from fairlead.engine.context import Context
-from fairlead.engine.ledger import Ledger
+from fairlead.engine.ledger import Ledger, put
 from fairlead.model.config import Settings
 from fairlead.model.container import Config, Container, ContainerState, HostConfig
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import Key, State, Step, Value
 from fairlead.model.network import BRIDGE_NAME, DEFAULT_BRIDGE, ENABLE_ICC, Network, Pool
-from fairlead.model.records import RecordChange, Records
+from fairlead.model.records import Record, RecordChange, Records
 from fairlead.reconcile.converge import Reconciler
 
 
@@ -56,6 +56,12 @@ def place(of: Container, network: Network, number: int) -> tuple[Sandbox, Endpoi
         phase="settled",
     )
     return sandbox, endpoint
+
+
+def write(records: Records, *written: Record) -> None:
+    """Put records among those there are."""
+    for each in written:
+        records.apply(put(each))
 
 
 class FakeStore:

@@ -8,7 +8,7 @@ from fairlead.boundary import ExecRequest
 from fairlead.engine.execs import Execs
 from fairlead.engine.references import References
 from fairlead.model.records import Records
-from tests.unit.engine.places import FakeEvents, FakeHost, bridge, container, context, place
+from tests.unit.engine.places import FakeEvents, FakeHost, bridge, container, context, place, write
 
 WEB = container("web", exposed=["80/tcp"])
 LINKED = container("linked", links=[(WEB.id, "site")])
@@ -28,7 +28,7 @@ def test_a_blank_follows_the_program(command: tuple[str, ...], action: str) -> N
 def test_it_is_told_where_targets_of_links_are_now() -> None:
     known = Records(networks={bridge().id: bridge()}, containers={WEB.id: WEB, LINKED.id: LINKED})
     sandbox, endpoint = place(WEB, bridge(), 9)
-    known.sandboxes[sandbox.id], known.endpoints[endpoint.id] = sandbox, endpoint
+    write(known, sandbox, endpoint)
     shared = context(FakeHost(), known)
     completed = Execs(shared, References(shared))._completed(
         LINKED, ExecRequest(command=("env",), environment=("COLOUR=blue",))

@@ -8,6 +8,7 @@ import pytest
 
 from fairlead.engine import links
 from fairlead.engine.files import Files
+from fairlead.engine.ledger import drop
 from fairlead.engine.linking import Linking
 from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.model.container import ContainerState
@@ -15,7 +16,7 @@ from fairlead.model.endpoint import Opening
 from fairlead.model.errors import Failed
 from fairlead.model.host import RuleKey
 from fairlead.model.records import Records
-from tests.unit.engine.places import FakeHost, bridge, container, context, place
+from tests.unit.engine.places import FakeHost, bridge, container, context, place, write
 
 WEB = container("web", exposed=["80/tcp"])
 LINKED = container("linked", links=[(WEB.id, "site")])
@@ -24,12 +25,10 @@ LINKED = container("linked", links=[(WEB.id, "site")])
 def records(icc: bool = False) -> Records:
     """web and linked, both running."""
     made, network = Records(), bridge(icc)
-    made.networks[network.id] = network
+    write(made, network)
     for number, each in ((2, WEB), (3, LINKED)):
-        made.containers[each.id] = each
         sandbox, endpoint = place(each, network, number)
-        made.sandboxes[sandbox.id] = sandbox
-        made.endpoints[endpoint.id] = endpoint
+        write(made, each, sandbox, endpoint)
     return made
 
 
@@ -42,7 +41,7 @@ def test_a_link_tells_where_its_target_is() -> None:
 
 def test_a_link_to_a_container_that_does_not_run_is_refused() -> None:
     known = records()
-    known.containers[WEB.id] = replace(WEB, state=ContainerState("exited"))
+    write(known, replace(WEB, state=ContainerState("exited")))
     words = "Cannot link to a non running container: /web AS /linked/site"
     with pytest.raises(Failed, match=words):
         links.require_running(known, LINKED)
@@ -74,14 +73,14 @@ def test_who_links_follows_its_target() -> None:
         "-s 172.17.0.2/32 -d 172.17.0.3/32",
     ]
     there = next(each for each in known.endpoints.values() if each.container_id == WEB.id)
-    known.endpoints[there.id] = replace(there, ipv4=IPv4Interface("172.17.0.9/16"))
+    write(known, replace(there, ipv4=IPv4Interface("172.17.0.9/16")))
     asyncio.run(linking.follow(WEB.id))
     assert [text.split(" -i")[0] for text in rules(host)] == [
         "-s 172.17.0.3/32 -d 172.17.0.9/32",
         "-s 172.17.0.9/32 -d 172.17.0.3/32",
     ]
     assert host.files[LINKED.id, "hosts"] == "172.17.0.9\tsite web\n10.2.2.2 mine\n"
-    del known.endpoints[there.id]
+    known.apply(drop(there))
     asyncio.run(linking.follow(WEB.id))
     assert rules(host) == []
 

@@ -20,7 +20,7 @@ from fairlead.model.image import ImageConfig
 from fairlead.model.network import Network
 from fairlead.model.records import Records
 from fairlead.model.views import HostFacts
-from tests.unit.engine.places import FakeEvents, FakeHost, container, context
+from tests.unit.engine.places import FakeEvents, FakeHost, container, context, write
 
 NETWORKS = {"bridge": "bridge", "host": "host", "none": "null", "blue": "bridge", "red": "bridge"}
 
@@ -88,7 +88,7 @@ class OneImage:
 def known(*containers: Container) -> Records:
     made = Records(containers={each.id: each for each in containers})
     for number, (name, driver) in enumerate(NETWORKS.items()):
-        made.networks[f"{number}" * 64] = Network(f"{number}" * 64, name, driver, 0, number, phase="settled")
+        write(made, Network(f"{number}" * 64, name, driver, 0, number, phase="settled"))
     return made
 
 
@@ -190,7 +190,7 @@ def test_connecting_twice_before_the_start_changes_nothing() -> None:
 def test_an_interface_number_is_not_used_twice() -> None:
     box = container("box")
     records = known(box)
-    records.sandboxes["s"] = Sandbox("s", box.id, "box", phase="settled")
+    write(records, Sandbox("s", box.id, "box", phase="settled"))
     shared = context(NamedHost(), records)
     shared.clock = Time()  # type: ignore[assignment]
     sandboxes = Sandboxes(shared)

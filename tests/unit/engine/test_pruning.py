@@ -10,7 +10,7 @@ from fairlead.model.container import ContainerState
 from fairlead.model.endpoint import Attachment
 from fairlead.model.network import Network, Pool
 from fairlead.model.records import Records
-from tests.unit.engine.places import FakeEvents, FakeHost, bridge, container, context, place
+from tests.unit.engine.places import FakeEvents, FakeHost, bridge, container, context, place, write
 
 BLUE = Network("b" * 64, "blue", "bridge", 0, 1, pools=(Pool(ip_network("172.18.0.0/16")),), phase="settled")
 RED = Network("c" * 64, "red", "bridge", 0, 2, pools=(Pool(ip_network("172.19.0.0/16")),), phase="settled")
@@ -23,7 +23,7 @@ def test_networks_without_a_running_container_go() -> None:
     ended = replace(container("old"), attachments=(Attachment("red"),), state=ContainerState("exited"))
     known.containers = {each.id: each for each in (runs, ended)}
     sandbox, endpoint = place(runs, BLUE, 2)
-    known.sandboxes[sandbox.id], known.endpoints[endpoint.id] = sandbox, endpoint
+    write(known, sandbox, endpoint)
     shared, events = context(FakeHost(), known), FakeEvents()
     shared.events = events  # type: ignore[assignment]
     networks = Networks(shared, Sandboxes(shared))

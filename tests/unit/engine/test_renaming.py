@@ -15,7 +15,7 @@ from fairlead.model.errors import Conflict, Failed
 from fairlead.model.host import NameKey, PointerKey
 from fairlead.model.network import Network, Pool
 from fairlead.model.records import Records
-from tests.unit.engine.places import FakeEvents, FakeHost, container, context, place
+from tests.unit.engine.places import FakeEvents, FakeHost, container, context, place, write
 
 BLUE = Network("b" * 64, "blue", "bridge", 0, 1, pools=(Pool(ip_network("172.17.0.0/16")),), phase="settled")
 NAMED = container("web")
@@ -30,8 +30,7 @@ def running(host: FakeHost) -> Context:
     """An engine in which web runs on the network blue."""
     known = Records(networks={BLUE.id: BLUE}, containers={WEB.id: WEB})
     sandbox, endpoint = place(WEB, BLUE, 2)
-    known.sandboxes[sandbox.id] = sandbox
-    known.endpoints[endpoint.id] = replace(endpoint, names=("web", "www"))
+    write(known, sandbox, replace(endpoint, names=("web", "www")))
     shared = context(host, known)
     shared.events = FakeEvents()  # type: ignore[assignment]
     return shared
@@ -51,7 +50,7 @@ def test_a_taken_name_changes_nothing() -> None:
     host = FakeHost()
     shared = running(host)
     other = container("other")
-    shared.records.containers[other.id] = other
+    write(shared.records, other)
     with pytest.raises(Conflict, match="allocating new name"):
         asyncio.run(Renaming(shared, References(shared), Sandboxes(shared)).rename("web", "other"))
     assert shared.records.containers[WEB.id] == WEB

@@ -16,7 +16,7 @@ from fairlead.model.config import Settings
 from fairlead.model.container import Container, ContainerState, HostConfig, RestartPolicy
 from fairlead.model.errors import Failed
 from fairlead.model.records import Records
-from tests.unit.engine.places import FakeHost, bridge, container, context, place
+from tests.unit.engine.places import FakeHost, bridge, container, context, place, write
 
 ALWAYS = HostConfig(restart_policy=RestartPolicy("always"))
 
@@ -83,10 +83,10 @@ def begin(live_restore: bool, *containers: Container, refused: tuple[str, ...] =
     """Start a daemon that finds these containers; those that run are alive."""
     known = Records(networks={bridge().id: bridge()})
     for number, each in enumerate(containers):
-        known.containers[each.id] = replace(each, sequence=number)
+        write(known, replace(each, sequence=number))
         if each.state.running:
             sandbox, endpoint = place(each, bridge(), number + 2)
-            known.sandboxes[sandbox.id], known.endpoints[endpoint.id] = sandbox, endpoint
+            write(known, sandbox, endpoint)
     shared = context(FakeHost(), known)
     shared.settings = Settings(live_restore=live_restore)
     parts = Parts(shared, {each.id: 7 for each in containers if each.state.running})
