@@ -13,11 +13,14 @@ from fairlead.model.errors import StepFailed
 from fairlead.model.host import (
     AddressKey,
     Bridge,
+    Dummy,
     Foreign,
     Key,
     LinkKey,
     LinkSetting,
     LinkSettingKey,
+    Macvlan,
+    MacvlanMode,
     NamespaceKey,
     Route,
     RouteKey,
@@ -41,7 +44,7 @@ class Refusal(Exception):
 
 @dataclass
 class FakeLink:
-    """A link; `peer` is a veth's other end as (namespace, name)."""
+    """A link; `peer` is a veth's other end as (namespace, name), `parent` a macvlan's, of the host's."""
 
     kind: str
     mac: str
@@ -51,6 +54,8 @@ class FakeLink:
     hairpin: bool = False
     isolated: bool = False
     peer: tuple[str, str] | None = None
+    parent: str = ""
+    mode: MacvlanMode = MacvlanMode.BRIDGE
     addresses: set[Interface] = field(default_factory=set)
 
 
@@ -146,6 +151,10 @@ class FakeLinks:
         if link.kind == "veth" and link.peer is not None:
             namespace, name = link.peer
             return Veth(namespace, name, self.namespaces[namespace].links[name].mac)
+        if link.kind == "macvlan":
+            return Macvlan(link.parent, link.mode, link.mac)
+        if link.kind == "dummy":
+            return Dummy()
         return Foreign(link.kind)
 
     def _setting(self, inside: FakeNamespace, path: tuple[str, ...]) -> str | None:
@@ -163,6 +172,8 @@ class FakeLinks:
         found, wanted = self._value(step.key), step.after
         if isinstance(wanted, Bridge) and not wanted.mac and isinstance(found, Bridge):
             return True
+        if isinstance(wanted, Macvlan) and not wanted.mac:
+            return _same_place(wanted, found)
         return found == wanted
 
     # -- changing --------------------------------------------------------------------------------
@@ -216,6 +227,9 @@ class FakeLinks:
         if found is not None and isinstance(after, Veth) and found.peer == (after.peer_namespace, after.peer):
             self.namespaces[after.peer_namespace].links[after.peer].mac = after.peer_mac
             return
+        if found is not None and isinstance(after, Macvlan) and _same_place(after, self._link_value(found)):
+            found.mac = after.mac
+            return
         if found is not None:
             self._delete(key.namespace, key.name)
         if isinstance(after, Bridge):
@@ -223,8 +237,34 @@ class FakeLinks:
             inside.links[key.name] = FakeLink("bridge", after.mac or self._new_mac())
         elif isinstance(after, Veth):
             self._make_veth(inside, key, after)
+        elif isinstance(after, Macvlan):
+            self._make_macvlan(inside, key, after)
+        elif isinstance(after, Dummy):
+            _check_name(key.name)
+            inside.links[key.name] = FakeLink("dummy", self._new_mac())
         elif after is not None:
-            raise Refusal("only bridges and veth pairs are made here")
+            raise Refusal("links of that kind are not made here")
+
+    def _make_macvlan(self, inside: FakeNamespace, key: LinkKey, macvlan: Macvlan) -> None:
+        parent = self.namespaces[""].links.get(macvlan.parent)
+        if parent is None:
+            raise Refusal(f"its parent {macvlan.parent} is not there")
+        _check_name(key.name)
+        modes = [link.mode for _, link in self._children(macvlan.parent)]
+        if MacvlanMode.PASSTHRU in modes or (modes and macvlan.mode is MacvlanMode.PASSTHRU):
+            raise Refusal("Invalid argument")
+        inside.links[key.name] = FakeLink(
+            "macvlan", macvlan.mac or self._new_mac(), parent.mtu, parent=macvlan.parent, mode=macvlan.mode
+        )
+
+    def _children(self, parent: str) -> list[tuple[tuple[str, str], FakeLink]]:
+        """The macvlan links on a link of the host's namespace, with where they are."""
+        return [
+            ((namespace, name), link)
+            for namespace, inside in self.namespaces.items()
+            for name, link in inside.links.items()
+            if link.kind == "macvlan" and link.parent == parent
+        ]
 
     def _make_veth(self, inside: FakeNamespace, key: LinkKey, veth: Veth) -> None:
         other = self.namespaces.get(veth.peer_namespace)
@@ -254,6 +294,8 @@ class FakeLinks:
                 _leave_bridge(port)
         if link.peer is not None:
             self._delete(*link.peer)
+        for where, _ in [] if namespace else self._children(name):
+            self._delete(*where)
 
     def _set(self, inside: FakeNamespace, key: LinkSettingKey, link: FakeLink, value: str) -> None:
         match key.setting:
@@ -291,6 +333,10 @@ class FakeLinks:
         link.master = bridge
 
     def _raise(self, inside: FakeNamespace, name: str, link: FakeLink, up: bool) -> None:
+        if up and link.kind == "macvlan":
+            others = [other for _, other in self._children(link.parent) if other is not link and other.up]
+            if any(other.mac == link.mac for other in others):
+                raise Refusal("Device or resource busy")
         link.up = up
         if up and link.kind == "loopback":
             link.addresses |= {ip_interface("127.0.0.1/8"), ip_interface("::1/128")}
@@ -383,7 +429,11 @@ def _link_setting(link: FakeLink, setting: LinkSetting) -> str:
 def _kind(value: Value | None) -> str:
     if isinstance(value, Foreign):
         return value.kind
-    return "bridge" if isinstance(value, Bridge) else "veth"
+    return {Bridge: "bridge", Veth: "veth", Macvlan: "macvlan", Dummy: "dummy"}.get(type(value), "")
+
+
+def _same_place(one: Macvlan, other: Value | None) -> bool:
+    return isinstance(other, Macvlan) and (one.parent, one.mode) == (other.parent, other.mode)
 
 
 def _leave_bridge(link: FakeLink) -> None:

@@ -3,6 +3,7 @@
 A refusal is no failure when the entry already is as the step wants it, whoever made it so.
 """
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator, Sequence
@@ -11,17 +12,20 @@ from itertools import groupby
 from fairlead.kernel import messages
 from fairlead.kernel.netlink import Refused, Request
 from fairlead.kernel.observe import observe, setting_path
-from fairlead.kernel.reasons import kind_of, reason, taken
+from fairlead.kernel.reasons import DUMMIES, is_of_kind, reason, taken
 from fairlead.kernel.visit import Visit
 from fairlead.kernel.wording import cannot
 from fairlead.model.errors import Failed, NotFound, StepFailed
 from fairlead.model.host import (
     AddressKey,
     Bridge,
+    Dummy,
     Foreign,
     LinkKey,
     LinkSetting,
     LinkSettingKey,
+    Macvlan,
+    MacvlanMode,
     NamespaceKey,
     Route,
     RouteKey,
@@ -71,6 +75,8 @@ def satisfied(wanted: Value | None, found: Value | None) -> bool:
             return True
         case Veth(peer_mac=""), Veth():
             return _same_ends(wanted, found)
+        case Macvlan(mac=""), Macvlan():
+            return _same_place(wanted, found)
         case Route(link=""), Route():
             return wanted.gateway == found.gateway
     return wanted == found
@@ -78,6 +84,10 @@ def satisfied(wanted: Value | None, found: Value | None) -> bool:
 
 def _same_ends(one: Veth, other: Veth) -> bool:
     return (one.peer_namespace, one.peer) == (other.peer_namespace, other.peer)
+
+
+def _same_place(one: Macvlan, other: Macvlan) -> bool:
+    return (one.parent, one.mode) == (other.parent, other.mode)
 
 
 class _Work:
@@ -125,7 +135,7 @@ class _Work:
             return  # it went with its namespace
         if link is None or step.before is None:
             return
-        if link.kind != kind_of(step.before) or isinstance(step.before, Foreign):
+        if not is_of_kind(step.before, link.kind) or isinstance(step.before, Foreign):
             raise Failed(f"{cannot(step)}: {taken(link.kind)}")
         self._visit.talk(step.key.namespace).change(messages.group_link(step.key.name, group))
 
@@ -173,6 +183,9 @@ class _Work:
         if isinstance(before, Veth) and isinstance(after, Veth) and _same_ends(before, after):
             self._visit.talk(after.peer_namespace).change(messages.set_mac(after.peer, after.peer_mac))
             return
+        if isinstance(before, Macvlan) and isinstance(after, Macvlan) and _same_place(before, after):
+            talk.change(messages.set_mac(key.name, after.mac))
+            return
         if before is not None:
             self.delete_links(key.namespace, [step])
         match after:
@@ -181,8 +194,44 @@ class _Work:
             case Veth():
                 with self._visit.namespaces.handle(after.peer_namespace) as home:
                     talk.change(messages.new_veth(key.name, after.peer, after.peer_mac, home))
+            case Macvlan():
+                self._make_macvlan(key, after)
+            case Dummy():
+                self._make_dummy(key)
             case _:
-                raise Failed(f"{cannot(step)}: only bridges and veth pairs are made here")
+                raise Failed(f"{cannot(step)}: links of that kind are not made here")
+
+    def _make_macvlan(self, key: LinkKey, wanted: Macvlan) -> None:
+        """Made where it is to be: under its name there may be another link in the host's namespace."""
+        parent = self._index("", wanted.parent)
+        talk = self._visit.talk(key.namespace)
+        home = self._number_of_host(key.namespace) if key.namespace else None
+        talk.change(messages.new_macvlan(key.name, parent, home, wanted.mode, wanted.mac))
+        if wanted.mode is MacvlanMode.PASSTHRU and wanted.mac:
+            # It is made with its parent's address whatever was asked, and its parent gets any other.
+            try:
+                talk.change(messages.set_mac(key.name, wanted.mac))
+            except Refused:
+                talk.change(messages.delete_link(key.name))
+                raise
+
+    def _number_of_host(self, namespace: str) -> int:
+        """By which number a namespace knows the host's, which it is given if it has none."""
+        talk = self._visit.talk(namespace)
+        with self._visit.namespaces.handle("") as home:
+            with contextlib.suppress(Refused):
+                talk.change(messages.number_namespace(home))
+            return messages.read_namespace_number(talk.get(messages.namespace_number(home)))
+
+    def _make_dummy(self, key: LinkKey) -> None:
+        talk = self._visit.talk(key.namespace)
+        for kind in DUMMIES:
+            try:
+                talk.change(messages.new_dummy(key.name, kind))
+                return
+            except Refused as error:
+                if error.code != errno.EOPNOTSUPP or kind == DUMMIES[-1]:
+                    raise
 
     def _setting(self, key: LinkSettingKey, value: str) -> Request:
         match key.setting:

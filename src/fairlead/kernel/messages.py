@@ -17,6 +17,7 @@ from pyroute2.netlink.rtnl import (
     RTM_GETROUTE,
     RTM_NEWADDR,
     RTM_NEWLINK,
+    RTM_NEWNSID,
     RTM_NEWROUTE,
 )
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
@@ -36,6 +37,7 @@ PROTOCOL_BOOT = 3  # what `ip route add` and Docker leave, shown without a word 
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_NOWHERE = 0, 253, 255
 UNICAST = 1
 BRIDGE_PORT = {LinkSetting.HAIRPIN: "IFLA_BRPORT_MODE", LinkSetting.ISOLATED: "IFLA_BRPORT_ISOLATED"}
+NO_NUMBER = 0xFFFFFFFF  # -1, without its sign
 LINK_INDEX = struct.Struct("=i")
 LINK_INDEX_OFFSET = 20  # behind the netlink header, a family and a type
 
@@ -47,8 +49,9 @@ _PLAIN = [("IFLA_NUM_TX_QUEUES", 1), ("IFLA_NUM_RX_QUEUES", 1), ("IFLA_TXQLEN", 
 class FoundLink:
     """A link as the kernel describes it.
 
-    `master` is a link's number, 0 for none.  `peer` is the number of a veth's other end, 0 if
-    unknown, and `peer_namespace` the number of its namespace, None if it is the link's own.
+    `master` is a link's number, 0 for none.  `peer` is the number of a veth's other end or of a
+    macvlan's parent, 0 if unknown, and `peer_namespace` the number of its namespace, None if it is
+    the link's own.  `mode` is a macvlan's.
     """
 
     index: int
@@ -62,6 +65,7 @@ class FoundLink:
     peer_namespace: int | None
     hairpin: bool
     isolated: bool
+    mode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,25 @@ def new_veth(name: str, peer: str, peer_mac: str, peer_namespace: int) -> Reques
     kind = _kind("veth", ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", {"attrs": other})]}))
     attributes = [("IFLA_IFNAME", name), *_PLAIN, kind]
     return _link_request(RTM_NEWLINK, attributes, flags=NLM_F_CREATE | NLM_F_EXCL)
+
+
+def new_macvlan(name: str, parent: int, parent_namespace: int | None, mode: str, mac: str) -> Request:
+    """Make a macvlan link, down, with its parent's MTU.
+
+    `parent_namespace` is the number by which the namespace asked knows the parent's, None for its own.
+    """
+    kind = _kind("macvlan", ("IFLA_INFO_DATA", {"attrs": [("IFLA_MACVLAN_MODE", mode)]}))
+    attributes = [("IFLA_IFNAME", name), ("IFLA_LINK", parent), kind]
+    if parent_namespace is not None:
+        attributes.append(("IFLA_LINK_NETNSID", parent_namespace))
+    if mac:
+        attributes.append(("IFLA_ADDRESS", mac))
+    return _link_request(RTM_NEWLINK, attributes, flags=NLM_F_CREATE | NLM_F_EXCL)
+
+
+def new_dummy(name: str, kind: str) -> Request:
+    """Make a link that leads nowhere, of one of the kinds that a `Dummy` can be of."""
+    return _link_request(RTM_NEWLINK, [("IFLA_IFNAME", name), _kind(kind)], flags=NLM_F_CREATE | NLM_F_EXCL)
 
 
 def delete_link(name: str) -> Request:
@@ -198,6 +221,13 @@ def namespace_number(descriptor: int) -> Request:
     return Request(RTM_GETNSID, message)
 
 
+def number_namespace(descriptor: int) -> Request:
+    """Give another namespace, given by file descriptor, a number in the asking one."""
+    message = nsidmsg()
+    message["attrs"] = [("NETNSA_FD", descriptor), ("NETNSA_NSID", NO_NUMBER)]  # the kernel chooses one
+    return Request(RTM_NEWNSID, message)
+
+
 def read_link_index(answer: bytes) -> int:
     """Only the number from a description of a link: decoding it all costs more than asking."""
     return int(LINK_INDEX.unpack_from(answer, LINK_INDEX_OFFSET)[0])
@@ -211,6 +241,8 @@ def read_link(answer: bytes) -> FoundLink:
     is_port = about.get("IFLA_INFO_SLAVE_KIND") == "bridge"
     port = _Attributes(about.get("IFLA_INFO_SLAVE_DATA") if is_port else None)
     flags = message["flags"]
+    is_macvlan = about.get("IFLA_INFO_KIND") == "macvlan"
+    mode = _Attributes(about.get("IFLA_INFO_DATA")).get("IFLA_MACVLAN_MODE") if is_macvlan else ""
     return FoundLink(
         index=message["index"],
         name=told["IFLA_IFNAME"],
@@ -223,6 +255,7 @@ def read_link(answer: bytes) -> FoundLink:
         peer_namespace=told.get("IFLA_LINK_NETNSID"),
         hairpin=bool(port.get(BRIDGE_PORT[LinkSetting.HAIRPIN])),
         isolated=bool(port.get(BRIDGE_PORT[LinkSetting.ISOLATED])),
+        mode=mode,
     )
 
 
@@ -250,7 +283,7 @@ def read_route(answer: bytes) -> FoundRoute:
 def read_namespace_number(answer: bytes) -> int:
     """The number of a namespace, -1 if it has none in the asking one."""
     number = _decoded(nsidmsg, answer).get_attr("NETNSA_NSID")
-    return -1 if number in (None, 0xFFFFFFFF) else int(number)
+    return -1 if number in (None, NO_NUMBER) else int(number)
 
 
 def _decoded(form: Any, answer: bytes) -> Any:

@@ -24,14 +24,18 @@ from fairlead.kernel.visit import Visit
 from fairlead.model.addresses import Interface
 from fairlead.model.errors import NotFound
 from fairlead.model.host import (
+    DUMMY_NAME,
     AddressKey,
     Bridge,
+    Dummy,
     Foreign,
     Key,
     Link,
     LinkKey,
     LinkSetting,
     LinkSettingKey,
+    Macvlan,
+    MacvlanMode,
     NamespaceKey,
     Route,
     RouteKey,
@@ -77,8 +81,9 @@ class _Look:
         self._addresses: dict[tuple[str, int], list[Interface]] = {}
         self._routes: dict[tuple[str, int], list[FoundRoute]] = {}
         self._numbers: dict[str, dict[int, str]] = {}
-        # Where the other end of a veth may be: most likely in a namespace asked about.
-        self._likely = dict.fromkeys(getattr(key, "namespace", "") for key in keys)
+        # Where the other end of a veth may be: most likely in a namespace asked about.  A macvlan's
+        # parent is in the host's.
+        self._likely = dict.fromkeys([*(getattr(key, "namespace", "") for key in keys), ""])
 
     def state(self, keys: Collection[Key]) -> dict[Key, Value | None]:
         answers: dict[Key, Value | None] = {}
@@ -134,20 +139,33 @@ class _Look:
             return Bridge(link.mac)
         if link.kind == "veth":
             return self._veth(namespace, link)
+        if link.kind == "macvlan" and link.mode in list(MacvlanMode):
+            parent = self._peer(namespace, link)
+            return Macvlan(parent[1].name if parent else "", MacvlanMode(link.mode), link.mac)
+        if link.kind == "dummy" or link.kind == "ifb" and link.name.startswith(DUMMY_NAME):
+            return Dummy(link.kind)
         return Foreign(link.kind)
 
     def _veth(self, namespace: str, link: FoundLink) -> Veth:
+        other = self._peer(namespace, link)
+        if other is None:
+            return MISSING_PEER
+        home, peer = other
+        return Veth(home, peer.name, peer.mac)
+
+    def _peer(self, namespace: str, link: FoundLink) -> tuple[str, FoundLink] | None:
+        """The other end of a veth or the parent of a macvlan, and the namespace that it is in."""
         if link.peer_namespace is None:
             home: str | None = namespace
         else:
             home = self._namespace_numbered(namespace, link.peer_namespace)
         if home is None or not link.peer:
-            return MISSING_PEER
+            return None
         peer = self._visit.link_numbered(home, link.peer)
         if peer is None:
-            return MISSING_PEER
+            return None
         self._links.setdefault((home, peer.name), peer)
-        return Veth(home, peer.name, peer.mac)
+        return home, peer
 
     def _namespace_numbered(self, asking: str, number: int) -> str | None:
         """Which namespace of ours the asking one knows by a number."""

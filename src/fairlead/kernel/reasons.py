@@ -9,10 +9,12 @@ from fairlead.model.errors import FairleadError, NotFound
 from fairlead.model.host import (
     AddressKey,
     Bridge,
+    Dummy,
     Foreign,
     LinkKey,
     LinkSetting,
     LinkSettingKey,
+    Macvlan,
     Route,
     RouteKey,
     Step,
@@ -21,6 +23,7 @@ from fairlead.model.host import (
     Veth,
 )
 
+DUMMIES = ("dummy", "ifb")  # what a link that leads nowhere is made of, best first
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -31,9 +34,16 @@ def kind_of(link: Value | None) -> str:
             return "bridge"
         case Veth():
             return "veth"
-        case Foreign():
+        case Macvlan():
+            return "macvlan"
+        case Foreign() | Dummy():
             return link.kind
     return ""
+
+
+def is_of_kind(link: Value, kind: str) -> bool:
+    """Whether the kernel's word for a link's kind, as it is found now, is that of a value."""
+    return kind in DUMMIES if isinstance(link, Dummy) else kind == kind_of(link)
 
 
 def taken(kind: str) -> str:
@@ -77,6 +87,8 @@ def _holder(visit: Visit, step: Step, found: Value | None) -> str | None:
     if found is not None:
         return taken(kind_of(found))
     after = step.after
+    if isinstance(after, Macvlan) and not visit.link("", after.parent):
+        return f"its parent {after.parent} is not there"
     if isinstance(after, Veth):
         other = visit.link(after.peer_namespace, after.peer)
         if other is not None:

@@ -7,7 +7,7 @@ of a pin below /run/netns.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
 from fairlead.model.addresses import Address, Interface, Subnet
@@ -22,7 +22,7 @@ class NamespaceKey:
 
 @dataclass(frozen=True, slots=True)
 class LinkKey:
-    """A network interface; value: `Bridge`, `Veth` or `Macvlan`, or `Foreign` if another kind."""
+    """A network interface; value: a `Link`, `Foreign` if of another kind."""
 
     namespace: str
     name: str
@@ -57,6 +57,42 @@ class Vxlan:
     port: int
 
 
+class MacvlanMode(StrEnum):
+    """Who a macvlan link reaches on its parent; by the names that the kernel and Docker have."""
+
+    BRIDGE = "bridge"  # the others, directly, and what is beyond the parent
+    PRIVATE = "private"  # only what is beyond the parent, never the others
+    VEPA = "vepa"  # the others by way of a switch beyond the parent that sends frames back
+    PASSTHRU = "passthru"  # it is the only one, and has the parent to itself
+
+
+@dataclass(frozen=True, slots=True)
+class Macvlan:
+    """A link with a hardware address of its own on another link, its parent, of the host's namespace.
+
+    The parent never speaks with it: frames go out by the parent's wire or to its siblings.
+    A hardware address of "" is not compared.
+    """
+
+    parent: str
+    mode: MacvlanMode
+    mac: str = ""
+
+
+DUMMY_NAME = "dm-"  # what the name of a `Dummy` begins with
+
+
+@dataclass(frozen=True, slots=True)
+class Dummy:
+    """A link that leads nowhere, as the parent of macvlan links that reach only each other.
+
+    `kind` is what the kernel made it of: dummy, or ifb where it has no dummy links; either drops
+    all that is sent.  An ifb is a `Dummy` only under a name that begins with DUMMY_NAME.
+    """
+
+    kind: str = field(default="dummy", compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Foreign:
     """A link of some other kind under that name: never ours to change."""
@@ -64,7 +100,7 @@ class Foreign:
     kind: str
 
 
-Link = Bridge | Veth | Vxlan | Foreign
+Link = Bridge | Veth | Vxlan | Macvlan | Dummy | Foreign
 
 
 class LinkSetting(StrEnum):

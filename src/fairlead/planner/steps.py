@@ -11,6 +11,7 @@ from fairlead.model.host import (
     LinkKey,
     LinkSetting,
     LinkSettingKey,
+    Macvlan,
     NameKey,
     NamespaceKey,
     NeighbourKey,
@@ -95,13 +96,17 @@ def difference(desired: State, observed: State) -> tuple[Step, ...]:
 def _without_consequences(removals: list[Step], desired: State) -> list[Step]:
     """Leave out what the kernel takes away by itself together with a link or namespace that goes."""
     namespaces = {step.key.name for step in removals if isinstance(step.key, NamespaceKey)}
+    macvlans = {step.key for step in removals if isinstance(step.before, Macvlan)}
     links = {(step.key.namespace, step.key.name) for step in removals if isinstance(step.key, LinkKey)}
 
     def vanishes(key: Key) -> bool:
         if isinstance(key, (LinkSettingKey, AddressKey)):
             return key.namespace in namespaces or (key.namespace, key.link) in links
-        if isinstance(key, (RouteKey, LinkKey)):
+        if isinstance(key, RouteKey):
             return key.namespace in namespaces
+        if isinstance(key, LinkKey):
+            # A macvlan holds its hardware address, or its whole parent, until the kernel gets round to it.
+            return key.namespace in namespaces and key not in macvlans
         return False
 
     return [step for step in removals if not vanishes(step.key)]
