@@ -13,12 +13,14 @@ from fairlead.api.server import ApiServer
 from fairlead.daemon.config import DaemonOptions
 from fairlead.daemon.edges import SystemClock, fault_point
 from fairlead.daemon.tls import security
+from fairlead.daemon.waking import Waking
 from fairlead.engine.engine import Engine
 from fairlead.images.archive import PathArchives
 from fairlead.images.storage import ContainerStorage
 from fairlead.kernel.links import KernelLinks
 from fairlead.kernel.machine import HostMachine
 from fairlead.kernel.nft import Nftables
+from fairlead.kernel.notices import Notices
 from fairlead.kernel.rules import Iptables
 from fairlead.model.config import Settings
 from fairlead.resolver import supervise
@@ -46,10 +48,14 @@ class Assembly:
     nftables: Nftables
     engine: Engine
     server: ApiServer
+    waking: Waking
+    notices: Notices | None = None
 
     async def begin(self) -> None:
         """Bring the host into line, then listen."""
         await self.engine.begin()
+        self.notices = Notices(self.waking.hint)
+        self.waking.hint()  # what has changed meanwhile
         await self.server.start()
 
     def reload(self, chosen: DaemonOptions) -> None:
@@ -63,7 +69,15 @@ class Assembly:
 
     async def finish(self) -> None:
         """Stop listening, end the engine, let everything go; containers live on unless told otherwise."""
-        for part in (self.server.stop, self.engine.finish, self.runtime.close, self.store.close):
+        if self.notices is not None:
+            self.notices.close()
+        for part in (
+            self.server.stop,
+            self.waking.finish,
+            self.engine.finish,
+            self.runtime.close,
+            self.store.close,
+        ):
             try:
                 await part()
             except Exception:
@@ -118,7 +132,8 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         security=guard,
         environment=os.environ,
     )
-    return Assembly(chosen, store, runtime, links, nftables, engine, server)
+    waking = Waking(engine.surroundings_changed)
+    return Assembly(chosen, store, runtime, links, nftables, engine, server, waking)
 
 
 @dataclass(slots=True)

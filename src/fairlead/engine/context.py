@@ -9,12 +9,16 @@ from fairlead.engine.events import EventLog
 from fairlead.engine.ledger import Ledger
 from fairlead.model.config import Settings
 from fairlead.model.records import Records
+from fairlead.model.surroundings import Surroundings
 from fairlead.reconcile.converge import Reconciler
 
 
 @dataclass(slots=True)
 class Context:
-    """The shared parts.  `at` is called with a fault point's name between any two steps."""
+    """The shared parts.  `at` is called with a fault point's name between any two steps.
+
+    `surroundings` is what the host was last found to be like.
+    """
 
     settings: Settings
     ledger: Ledger
@@ -26,6 +30,7 @@ class Context:
     clock: Clock
     events: EventLog
     at: FaultPoint = lambda name: None
+    surroundings: Surroundings = field(default_factory=Surroundings)
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     @property

@@ -35,6 +35,7 @@ from fairlead.engine.renaming import Renaming
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.stopping import Stopping
 from fairlead.engine.supervision import Supervision
+from fairlead.engine.surroundings import Following
 from fairlead.engine.viewing import Viewing
 from fairlead.engine.volumes import Volumes
 from fairlead.engine.waits import Waits
@@ -95,6 +96,7 @@ class Engine:
         self._stopping = stopping
         self._networks = networks
         self._supervision = Supervision(context, lifecycle, removal, sandboxes, waits, health)
+        self._following = Following(context, networks, self._supervision)
         self.networks = networks
         self.connections = Connections(context, references, networks, sandboxes, files, lifecycle)
         self.containers = Containers(
@@ -122,6 +124,7 @@ class Engine:
         context = self._context
         await context.ledger.load()
         await self._name_host()
+        await self._following.begin()
         state = base_state(context.settings, await context.machine.forwarding())
         await context.reconciler.converge(state)
         context.at("begin: base made")
@@ -137,6 +140,10 @@ class Engine:
         """Take away what is ours and no record explains: records may have been lost, the kernel has not."""
         explained = {**base, **self._networks.state(), **self._supervision.state()}
         await self._context.reconciler.converge(await self._context.reconciler.surplus(explained))
+
+    async def surroundings_changed(self) -> None:
+        """The host around may say something else than before: look, and bring what follows it into line."""
+        await self._following.changed()
 
     async def renew(self) -> None:
         """Bring what is settled into line again, after a process beside the daemon was started anew."""

@@ -18,7 +18,6 @@ from fairlead.model.network import (
     Network,
     Pool,
 )
-from fairlead.planner.bridge import DEFAULT_MTU
 from fairlead.planner.drivers import DRIVERS
 
 PREDEFINED_NAMES = ("bridge", "host", "none", "default")
@@ -31,7 +30,7 @@ BOOLEANS = ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "fals
 LONGEST_LINK_NAME = 15  # IFNAMSIZ less the closing zero byte
 
 
-def default_options(settings: Settings) -> Mapping[str, str]:
+def default_options(settings: Settings, uplink_mtu: int) -> Mapping[str, str]:
     """The options of the predefined network bridge, as Docker shows them."""
 
     def word(value: bool) -> str:
@@ -43,7 +42,7 @@ def default_options(settings: Settings) -> Mapping[str, str]:
         ENABLE_MASQUERADE: word(settings.ip_masq),
         HOST_BINDING: str(settings.ip),
         BRIDGE_NAME: settings.bridge,
-        MTU: str(settings.mtu or DEFAULT_MTU),
+        MTU: str(settings.mtu or uplink_mtu),
     }
 
 

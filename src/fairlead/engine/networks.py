@@ -1,7 +1,7 @@
 """Networks: the predefined three, those that users make, and who is on them."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -86,6 +86,17 @@ class Networks:
             else:
                 await self._take_away(network)
 
+    async def follow(self) -> None:
+        """The surroundings have changed: let docker0 show the MTU that it has now."""
+        network = next(
+            (each for each in self._context.records.networks.values() if each.default_bridge), None
+        )
+        if network is not None and network.options != self._default_options():
+            await self._context.ledger.commit(put(replace(network, options=self._default_options())))
+
+    def _default_options(self) -> Mapping[str, str]:
+        return default_options(self._context.settings, self._context.surroundings.uplink_mtu)
+
     def state(self) -> State:
         """What the host should have for all networks."""
         state: dict[Key, Value | None] = {}
@@ -115,7 +126,7 @@ class Networks:
                 await self._take_away(before)
             return
         pool = await self._default_pool(before)
-        request = CreateNetwork("bridge", "bridge", options=default_options(settings))
+        request = CreateNetwork("bridge", "bridge", options=self._default_options())
         network = replace(self._new(request, (pool,)), predefined=True, phase="settled")
         if before is not None:
             network = replace(network, id=before.id, created=before.created, sequence=before.sequence)
@@ -185,7 +196,17 @@ class Networks:
                 raise
             await context.ledger.commit(put(replace(network, phase="settled")))
         context.events.emit("network", "create", network.id, {"name": network.name, "type": network.driver})
-        return network.id, ""
+        return network.id, self._warning(network)
+
+    def _warning(self, network: Network) -> str:
+        """What is lawful and will not work: packets that no link leads out of the host."""
+        uplink = self._context.surroundings.uplink_mtu
+        if network.internal or network.mtu <= uplink:
+            return ""
+        return (
+            f"The MTU of network {network.name}, {network.mtu}, is larger than the {uplink} of the link that "
+            "leads out of this host: larger packets may get lost on their way"
+        )
 
     async def remove(self, reference: str) -> None:
         """Remove a network nobody is on.  Forbidden with the reason otherwise."""
@@ -237,7 +258,8 @@ class Networks:
         await context.ledger.commit(drop(network))
 
     def _state(self, network: Network) -> dict[Key, Value | None]:
-        return driver_of(network).network_state(network, self._context.settings)
+        context = self._context
+        return driver_of(network).network_state(network, context.settings, context.surroundings)
 
     def _new(self, request: CreateNetwork, pools: tuple[Pool, ...]) -> Network:
         context = self._context

@@ -85,7 +85,8 @@ class Sandboxes:
         """What the host should have for one endpoint; nothing on the networks host and none."""
         if not endpoint.interface:
             return {}
-        return driver_of(network).endpoint_state(network, sandbox, endpoint, label, self._context.settings)
+        settings, surroundings = self._context.settings, self._context.surroundings
+        return driver_of(network).endpoint_state(network, sandbox, endpoint, label, settings, surroundings)
 
     # -- leasing ---------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.errors import Failed
+from fairlead.model.surroundings import USUAL_MTU
 from fairlead.model.views import HostFacts
 
 RTF_UP = 0x0001  # linux/route.h
@@ -52,13 +53,10 @@ class HostMachine:
         return _text("/etc/hosts")
 
     async def uplink_mtu(self) -> int:
-        """The MTU of the default route's link, 1500 without one."""
-        for line in _text("/proc/net/route").splitlines()[1:]:
-            words = line.split()
-            if len(words) > 7 and words[1] == "00000000" and words[7] == "00000000":
-                text = _text(f"/sys/class/net/{words[0]}/mtu").strip()
-                return int(text) if text.isdigit() else 1500
-        return 1500
+        """The MTU of the link that leads out: the smallest where several do, 1500 without one."""
+        links = uplinks4(_text("/proc/net/route")) or uplinks6(_text("/proc/net/ipv6_route"))
+        sizes = [_text(f"/sys/class/net/{link}/mtu").strip() for link in links]
+        return min((int(size) for size in sizes if size.isdigit()), default=USUAL_MTU)
 
     async def facts(self) -> HostFacts:
         """Name, kernel, processors and memory of this machine."""
@@ -191,6 +189,34 @@ def _routes6(text: str) -> list[Subnet]:
         if 0 < network.prefixlen < 128 and not (network.is_link_local or network.is_multicast):
             found.append(network)
     return found
+
+
+def uplinks4(text: str) -> list[str]:
+    """The links of the best default route in /proc/net/route, and of the halves that a VPN puts before it."""
+    routes: list[tuple[int, str, int]] = []
+    for line in text.splitlines()[1:]:
+        words = line.split()
+        length = int(words[7], 16).bit_count()
+        if length <= 1 and int(words[3], 16) & RTF_UP and not int(words[3], 16) & RTF_REJECT:
+            routes.append((length, words[0], int(words[6])))
+    return _best(routes)
+
+
+def uplinks6(text: str) -> list[str]:
+    """The same in /proc/net/ipv6_route."""
+    routes: list[tuple[int, str, int]] = []
+    for line in text.splitlines():
+        words = line.split()
+        length, flags = int(words[1], 16), int(words[8], 16)
+        if length <= 1 and flags & RTF_UP and not flags & RTF_REJECT:
+            routes.append((length, words[9], int(words[5], 16)))
+    return _best(routes)
+
+
+def _best(routes: list[tuple[int, str, int]]) -> list[str]:
+    """The links of the default routes with the lowest metric, and of all halves of one."""
+    lowest = min((metric for length, _, metric in routes if length == 0), default=0)
+    return [link for length, link, metric in routes if length == 1 or metric == lowest]
 
 
 def _local_addresses(text: str) -> list[Address]:

@@ -21,9 +21,8 @@ from fairlead.model.host import (
     Veth,
 )
 from fairlead.model.network import Network, Pool
+from fairlead.model.surroundings import Surroundings
 from fairlead.planner.sandbox import place_state
-
-DEFAULT_MTU = 1500
 
 
 def bridge_mac(network: Network) -> str:
@@ -42,12 +41,12 @@ def bridge_address(pool: Pool) -> Interface | None:
     return IPv6Interface(f"{address}/{pool.subnet.prefixlen}")
 
 
-def mtu(network: Network) -> int:
-    """The MTU of a network's links: its own, else 1500.  --mtu is docker0's alone, as with Docker."""
-    return network.mtu or DEFAULT_MTU
+def mtu(network: Network, settings: Settings, uplink: int) -> int:
+    """The MTU of a network's links: its own, else the uplink's.  --mtu is docker0's alone, as with Docker."""
+    return (settings.mtu if network.default_bridge else network.mtu) or uplink
 
 
-def bridge_state(network: Network, settings: Settings) -> dict[Key, Value | None]:
+def bridge_state(network: Network, settings: Settings, surroundings: Surroundings) -> dict[Key, Value | None]:
     """The bridge link, its addresses and settings, and its firewall rules."""
     name = network.bridge_name
     state: dict[Key, Value | None] = {
@@ -74,13 +73,19 @@ def families(network: Network, settings: Settings) -> tuple[Family, ...]:
 
 
 def endpoint_state(
-    network: Network, sandbox: Sandbox, endpoint: Endpoint, label: str, settings: Settings
+    network: Network,
+    sandbox: Sandbox,
+    endpoint: Endpoint,
+    label: str,
+    settings: Settings,
+    surroundings: Surroundings,
 ) -> dict[Key, Value | None]:
     """The veth pair, what is inside the sandbox, and the published ports.
 
     `label` is the container's name, for messages about who holds a port.
     """
-    outer, inner, size = endpoint.host_interface, endpoint.interface, str(mtu(network))
+    outer, inner = endpoint.host_interface, endpoint.interface
+    size = str(mtu(network, settings, surroundings.uplink_mtu))
     state: dict[Key, Value | None] = {
         LinkKey("", outer): Veth(sandbox.name, inner, endpoint.mac),
         LinkSettingKey("", outer, LinkSetting.MTU): size,

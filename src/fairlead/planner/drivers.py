@@ -7,18 +7,24 @@ from fairlead.model.config import Settings
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import Key, Value
 from fairlead.model.network import Network
+from fairlead.model.surroundings import Surroundings
 from fairlead.planner.bridge import bridge_state, endpoint_state
 
-NetworkState = Callable[[Network, Settings], dict[Key, Value | None]]
-EndpointState = Callable[[Network, Sandbox, Endpoint, str, Settings], dict[Key, Value | None]]
+NetworkState = Callable[[Network, Settings, Surroundings], dict[Key, Value | None]]
+EndpointState = Callable[[Network, Sandbox, Endpoint, str, Settings, Surroundings], dict[Key, Value | None]]
 
 
-def _nothing(network: Network, settings: Settings) -> dict[Key, Value | None]:
+def _nothing(network: Network, settings: Settings, surroundings: Surroundings) -> dict[Key, Value | None]:
     return {}
 
 
 def _no_place(
-    network: Network, sandbox: Sandbox, endpoint: Endpoint, label: str, settings: Settings
+    network: Network,
+    sandbox: Sandbox,
+    endpoint: Endpoint,
+    label: str,
+    settings: Settings,
+    surroundings: Surroundings,
 ) -> dict[Key, Value | None]:
     return {}
 

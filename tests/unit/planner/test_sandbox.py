@@ -7,6 +7,7 @@ from fairlead.model.config import Settings
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import AddressKey, LinkKey, LinkSetting, LinkSettingKey, State, SysctlKey, Value
 from fairlead.model.network import Network, Pool
+from fairlead.model.surroundings import Surroundings
 from fairlead.planner.bridge import endpoint_state
 from fairlead.planner.sandbox import sandbox_state
 from fairlead.planner.steps import difference
@@ -53,7 +54,7 @@ def place(network: Network, interface: str) -> tuple[Network, Endpoint]:
 def state(*places: tuple[Network, Endpoint]) -> State:
     desired = dict(sandbox_state(SANDBOX, places))
     for network, endpoint in places:
-        desired |= endpoint_state(network, SANDBOX, endpoint, "box", Settings())
+        desired |= endpoint_state(network, SANDBOX, endpoint, "box", Settings(), Surroundings())
     return desired
 
 
@@ -76,7 +77,7 @@ def test_what_the_container_asks_for_all_its_links_counts() -> None:
     wishing = replace(SANDBOX, sysctls={"net.ipv6.conf.all.disable_ipv6": "0"})
     desired = dict(sandbox_state(wishing, [place(PLAIN, "eth0")]))
     network, endpoint = place(PLAIN, "eth0")
-    desired |= endpoint_state(network, wishing, endpoint, "box", Settings())
+    desired |= endpoint_state(network, wishing, endpoint, "box", Settings(), Surroundings())
     assert [ipv6_off(desired, link) for link in ("all", "lo", "eth0")] == ["0", "0", "0"]
 
 

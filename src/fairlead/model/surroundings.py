@@ -1,0 +1,15 @@
+"""What the host around the engine says and containers follow while they run."""
+
+from dataclasses import dataclass
+
+USUAL_MTU = 1500  # of a host without a way out
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What was last read of the host: a change of it is a reason to converge again.
+
+    `uplink_mtu` is the MTU of the link that leads out of the host.
+    """
+
+    uplink_mtu: int = USUAL_MTU
