@@ -93,6 +93,7 @@ class Connections:
         if not sandbox.embedded_dns and not network.default_bridge:
             sandbox = replace(sandbox, embedded_dns=True)
         places = self._sandboxes.with_way_out([*stay.places, (network, endpoint)])
+        places = self._sandboxes.with_ports_moved(container, stay, places)
         await self._change(container, stay, Stay(sandbox, tuple(places)))
 
     async def disconnect(self, reference: str, container: str, force: bool = False) -> None:
@@ -112,7 +113,7 @@ class Connections:
                 await self._context.ledger.commit(put(found))
                 return
             places = [(each, endpoint) for each, endpoint in stay.places if each.id != network.id]
-            places = self._sandboxes.with_way_out(places)
+            places = self._sandboxes.with_ports_moved(found, stay, self._sandboxes.with_way_out(places))
             links = tuple(each for each in stay.sandbox.links if each[1] != network.id)
             await self._change(found, stay, Stay(replace(stay.sandbox, links=links), tuple(places)))
         self._lifecycle.tell_network("disconnect", network.id, network.name, network.driver, found.id)

@@ -94,19 +94,19 @@ class Allocation:
 
 
 def docker_order(requests: Iterable[PortRequest]) -> list[PortRequest]:
-    """Requests by container port and protocol; of several for one port the last named comes first.
+    """Requests as Docker serves them: the highest container port first, of several for one the last named.
 
-    Source: the sort of go-connections' `nat.SortPortMap`, and so the order of Docker's rules.
+    Source: the sort of go-connections' `nat.SortPortMap`.
     """
     last_first = list(requests)[::-1]
-    return sorted(last_first, key=lambda each: (each.container_port, each.protocol))
+    return sorted(last_first, key=lambda each: (-each.container_port, each.protocol))
 
 
 def merge(ports: Sequence[PublishedPort]) -> tuple[PublishedPort, ...]:
     """Put neighbours together: equal protocol and address, both port numbers one higher."""
     merged: list[PublishedPort] = []
     last: dict[tuple[str, Address], int] = {}
-    for port in ports:
+    for port in sorted(ports, key=lambda each: each.container_port):
         lane = (port.protocol, port.host_address)
         where = last.get(lane)
         if where is not None:

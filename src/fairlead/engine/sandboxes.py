@@ -213,10 +213,26 @@ class Sandboxes:
         """
         places = []
         for network, endpoint in stay.places:
-            if endpoint.default_route and driver_of(network).publishes and not network.internal:
+            if _publishes(network, endpoint):
                 endpoint = self.published(container, endpoint)
             places.append((network, endpoint))
         return Stay(stay.sandbox, tuple(places))
+
+    def with_ports_moved(
+        self, container: Container, before: Stay, places: list[tuple[Network, Endpoint]]
+    ) -> list[tuple[Network, Endpoint]]:
+        """The places with the published ports where the way out is now; the host's ports stay the same ones.
+
+        Source: libnetwork `endpoint.go`, what `sbJoin` and `sbLeave` do about external connectivity.
+        """
+        held = next((endpoint.ports for _, endpoint in before.places if endpoint.ports), ())
+        moved = []
+        for network, endpoint in places:
+            endpoint = replace(endpoint, ports=held if _publishes(network, endpoint) else ())
+            if not held and _publishes(network, endpoint):
+                endpoint = self.published(container, endpoint)
+            moved.append((network, endpoint))
+        return moved
 
     def published(self, container: Container, endpoint: Endpoint) -> Endpoint:
         """The endpoint with host ports for all that the container publishes."""
@@ -281,6 +297,11 @@ class Sandboxes:
         except FairleadError:
             await self._context.ledger.commit(*stay.in_phase("removing").written())
             raise
+
+
+def _publishes(network: Network, endpoint: Endpoint) -> bool:
+    """Whether an endpoint is the one that its container's ports are published on."""
+    return endpoint.default_route and driver_of(network).publishes and not network.internal
 
 
 def _precedence(network: Network) -> tuple[bool, bool, str]:

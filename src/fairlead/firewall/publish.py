@@ -23,18 +23,18 @@ def publish_rules(
     families: Collection[Family] = (Family.IPV4,),
     userland_proxy: bool = True,
 ) -> Rules:
-    """The iptables rules of an endpoint's published ports, in Docker's order and text.
+    """The iptables rules of an endpoint's published ports, in Docker's order (the highest first) and text.
 
     A host address leads only to the endpoint's address of the same family.  An internal network
     publishes nothing.
     """
     link = bridge_link(network)
     state: Rules = {}
-    for port, inside in _reachable(network, endpoint):
+    parts = [(part, inside) for port, inside in _reachable(network, endpoint) for part in _parts(port)]
+    for part, inside in sorted(parts, key=lambda each: (-each[0].container_port, each[0].protocol)):
         family = Family.IPV4 if inside.version == 4 else Family.IPV6
         if family in families:
-            for part in _parts(port):
-                state |= _part_rules(family, link, part, inside, userland_proxy)
+            state |= _part_rules(family, link, part, inside, userland_proxy)
     return state
 
 
@@ -68,11 +68,11 @@ def _reachable(network: Network, endpoint: Endpoint) -> Iterator[tuple[Published
 
 
 def _parts(port: PublishedPort) -> Iterator[PublishedPort]:
-    """The run itself when it is long, else its ports one by one, the highest first as Docker sorts them."""
+    """The run itself when it is long, else its ports one by one."""
     if port.count > LONGEST_SPELT_OUT:
         yield port
         return
-    for offset in reversed(range(port.count)):
+    for offset in range(port.count):
         yield PublishedPort(
             port.protocol, port.host_address, port.host_port + offset, port.container_port + offset
         )

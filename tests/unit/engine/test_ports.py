@@ -30,8 +30,8 @@ def test_a_named_address_gets_that_alone() -> None:
 def test_chosen_ports_follow_each_other_and_pass_what_is_held() -> None:
     held = {("tcp", ANY4, FIRST_CHOSEN): "other"}.get
     ports = Allocation(held, ANY4).publish([PortRequest(80, "tcp"), PortRequest(81, "tcp")], "web")
-    assert [port.host_port for port in ports] == [FIRST_CHOSEN + 1] * 2
-    assert [port.count for port in ports] == [2, 2]
+    chosen = {port.container_port: port.host_port for port in ports}
+    assert chosen == {81: FIRST_CHOSEN + 1, 80: FIRST_CHOSEN + 2}
 
 
 def test_a_taken_port_names_its_holder() -> None:
