@@ -1,7 +1,8 @@
 """What the engine asks of the store that the hosts of a cluster share: keys, transactions, leases, watches.
 
 The words are etcd's (https://etcd.io/docs/v3.5/learning/api/).  Keys are text, values are text;
-a revision counts the changes of the whole store and only grows.
+a revision counts the changes of the whole store and only grows.  Keys are whole, as in
+/fairlead/v1/members/ID; what --cluster-store wants before them is added behind this protocol.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,7 +13,10 @@ from fairlead.model.errors import FairleadError, Unavailable
 
 
 class StoreAway(Unavailable):
-    """The shared store does not answer: nothing was changed, as far as anybody can tell."""
+    """The shared store does not answer.
+
+    Whether a commit was made that was under way is not known then: who goes on must read again.
+    """
 
 
 class Compacted(FairleadError):

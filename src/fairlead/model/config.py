@@ -16,6 +16,25 @@ class AddressPool:
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where the hosts' shared store is, and how this host says that it is there.
+
+    `advertise` is ADDRESS:PORT, and that address is the host's VTEP.  Times are in seconds.
+    """
+
+    store: str  # as it was given: etcd://HOST:PORT,HOST:PORT/PREFIX
+    endpoints: tuple[str, ...]  # HOST:PORT of each member
+    advertise: str
+    vtep: Address
+    prefix: str = ""  # goes before every key: "" or /PREFIX
+    ca: str = ""  # paths; no `ca`, no TLS
+    certificate: str = ""
+    key: str = ""
+    heartbeat: int = 3
+    ttl: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the engine goes by.  Field names follow dockerd's flags."""
 
@@ -47,3 +66,5 @@ class Settings:
     registry_mirrors: tuple[str, ...] = ()
     shutdown_timeout: int = 15  # seconds
     debug: bool = False
+    cluster: Cluster | None = None
+    overlay_port: int = 4789  # UDP, for VXLAN
