@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import contenders, latency, traffic
+from bench import contenders, latency, names, traffic
 from bench.contenders import Contender
 from bench.results import Measure, Results
 from fairlead import process
@@ -44,9 +44,11 @@ class Plan:
 class Benchmark:
     """One run over all contenders."""
 
-    def __init__(self, lab: Lab, names: list[str], plan: Plan):
-        self.lab, self.plan, self.results = lab, plan, Results()
-        self.contenders = [contenders.start(name, host) for name, host in zip(names, lab.hosts, strict=True)]
+    def __init__(self, lab: Lab, engines: list[str]):
+        self.lab, self.results = lab, Results()
+        self.contenders = [
+            contenders.start(name, host) for name, host in zip(engines, lab.hosts, strict=True)
+        ]
 
     def turn(
         self, what: str, rounds: int, job: Callable[[Contender], Iterable[tuple[Measure, float]]]
@@ -69,9 +71,8 @@ class Benchmark:
         if there:
             contender.host.run([*contender.client, "rm", "--force", *there], deadline=600)
 
-    def run(self) -> Results:
-        """Everything."""
-        plan = self.plan
+    def engines(self, plan: Plan) -> None:
+        """What the client's commands take, and what passes through the network."""
         for contender in self.contenders:  # whatever is made only once is made now
             contender.do("run --rm busybox true")
         for network in latency.NETWORKS:
@@ -82,7 +83,21 @@ class Benchmark:
             self.turn(f"{count} ports", rounds, lambda each, n=count: latency.publish(each, n))  # type: ignore[misc]
         self.turn("traffic", min(5, plan.rounds), lambda each: traffic.measure(self.lab, each, plan.seconds))
         self.turn(f"{plan.crowd} containers", 1, lambda each: latency.crowd(each, plan.crowd, workers=4))
-        return self.results
+
+    def names(self, plan: names.Plan) -> None:
+        """What the name server of a network answers."""
+        with names.upstreams(self.lab):
+            for contender in self.contenders:
+                names.prepare(contender)
+            for what, job in (
+                ("answers", names.answers),
+                ("a dead upstream", names.beside_a_dead_upstream),
+                ("idle clients", names.beside_idle_clients),
+            ):
+                self.turn(what, plan.rounds, lambda each, job=job: job(each, plan.seconds))  # type: ignore[misc]
+            self.turn("changes", 1, lambda each: names.during_changes(each, plan.operations))
+            for contender in self.contenders:
+                names.clear(contender)
 
 
 def about() -> dict[str, str]:
@@ -130,16 +145,26 @@ def main() -> int:
     """Parse the command line, measure, write, print."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the lab is taken down
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument(
+        "part", nargs="?", choices=("engines", "names"), default="engines", help="what is measured"
+    )
     parser.add_argument("--quick", action="store_true", help="few rounds, small numbers")
     parser.add_argument(
         "--engines", default=",".join(contenders.installed()), help="which, separated by commas"
     )
     parser.add_argument("--results", type=Path, default=HERE / "results", help="the directory to write to")
     options = parser.parse_args()
-    names = options.engines.split(",")
+    engines = options.engines.split(",")
+    if options.part == "names":  # podman's names are another program's
+        engines = [name for name in engines if name != "podman"]
     facts = about()
-    with Lab(f"bench-{os.getpid()}", hosts=len(names)) as lab:
-        results = Benchmark(lab, names, Plan.quick() if options.quick else Plan.full()).run()
+    with Lab(f"bench-{os.getpid()}", hosts=len(engines)) as lab:
+        benchmark = Benchmark(lab, engines)
+        if options.part == "names":
+            benchmark.names(names.Plan.quick() if options.quick else names.Plan.full())
+        else:
+            benchmark.engines(Plan.quick() if options.quick else Plan.full())
+    results = benchmark.results
     print(write(results, facts, options.results))
     print(f"written to {options.results}")
     return 1 if results.failures else 0
