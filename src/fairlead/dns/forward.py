@@ -5,9 +5,8 @@ that is silent for a moment is overtaken by the next; one that was overtaken rep
 last for a while, and then once more beside the one that works, so that nobody waits for the trial.
 """
 
-import heapq
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -15,7 +14,7 @@ from fairlead.dns.wire import FORMERR, NOTIMP, REFUSED, SERVFAIL
 
 OVERTAKEN_AFTER = 0.25  # seconds of silence before the next upstream is asked as well
 AGAIN_AFTER = 1.0  # seconds of silence of all upstreams before they are asked once more
-PATIENCE = 4.0  # seconds until the client is told that there is no answer
+PATIENCE = 4.0  # seconds after which, as soon as nothing else is waited for, the client is told
 PATIENT_SILENCES = 3  # silent to so many questions in a row, an upstream is deaf
 DEAF_FOR, DEAF_AT_MOST = 5.0, 60.0  # seconds that it is asked last; doubled each time
 
@@ -49,9 +48,9 @@ class Flight(Generic[Work]):
     work: Work
     upstreams: tuple[str, ...]  # in the order in which they are asked
     begun: float
-    asked: int = 0  # how many upstreams have been asked in this round
-    open: list[str] = field(default_factory=list)  # asked, and not heard of yet
-    silent: set[str] = field(default_factory=set)  # counted as silent already
+    asked: int  # how many upstreams have been asked in this round
+    open: list[str]  # asked, and not heard of yet
+    silent: tuple[str, ...] = ()  # counted as silent already
     landed: bool = False
 
 
@@ -68,11 +67,26 @@ class Forwarding(Generic[Work]):
 
     def __init__(self) -> None:
         self._hearing: dict[str, _Hearing] = {}
-        self._due: list[tuple[float, int, Flight[Work]]] = []
-        self._number = 0
+        # What waits equally long is due in the order in which it came.
+        self._due: dict[float, deque[tuple[float, Flight[Work]]]] = {
+            OVERTAKEN_AFTER: deque(),
+            AGAIN_AFTER: deque(),
+        }
 
-    def begin(self, work: Work, upstreams: Sequence[str], now: float) -> tuple[Flight[Work], tuple[str, ...]]:
-        """A new flight, and whom to ask at once: one upstream, with one that is on trial beside it."""
+    def begin(
+        self, work: Work, upstreams: tuple[str, ...], now: float
+    ) -> tuple[Flight[Work], tuple[str, ...]]:
+        """A new flight, and whom to ask at once: one upstream, with one that is on trial beside it.
+
+        `now` is never less than it was in an earlier call, here and elsewhere.
+        """
+        order, ask = self._order(upstreams, now) if self._hearing else (upstreams, upstreams[:1])
+        flight = Flight(work, order, now, len(ask), list(ask))
+        self._wait(flight, now, OVERTAKEN_AFTER if len(order) > len(ask) else AGAIN_AFTER)
+        return flight, ask
+
+    def _order(self, upstreams: tuple[str, ...], now: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The upstreams as they are to be asked, and those of them that are asked at once."""
         hearing, deaf, trial = [], [], []
         for each in upstreams:
             memory = self._hearing.get(each)
@@ -86,12 +100,7 @@ class Forwarding(Generic[Work]):
                 memory.deaf_until = now + memory.deaf_for  # one trial at a time
         first = hearing[:1] or deaf[:1]
         ask = (*first, *trial)
-        rest = [each for each in (*hearing, *deaf) if each not in first]
-        flight = Flight(work, (*ask, *rest), now)
-        flight.asked = len(ask)
-        flight.open = list(ask)
-        self._wait(flight, now + (OVERTAKEN_AFTER if rest else AGAIN_AFTER))
-        return flight, ask
+        return (*ask, *(each for each in (*hearing, *deaf) if each not in first)), ask
 
     def heard(self, flight: Flight[Work], upstream: str, code: int) -> tuple[Verdict, tuple[str, ...]]:
         """An upstream has answered with that response code; whom to ask next if it did not help."""
@@ -114,33 +123,33 @@ class Forwarding(Generic[Work]):
     def due(self, now: float) -> list[Due[Work]]:
         """The flights whose time has come."""
         found = []
-        while self._due and self._due[0][0] <= now:
-            flight = heapq.heappop(self._due)[2]
-            if not flight.landed:
-                found.append(self._overdue(flight, now))
+        for queue in self._due.values():
+            while queue and queue[0][0] <= now:
+                flight = queue.popleft()[1]
+                if not flight.landed:
+                    found.append(self._overdue(flight, now))
         return found
 
     def next_due(self) -> float | None:
         """When to call `due` next; None while nothing is under way."""
-        while self._due and self._due[0][2].landed:
-            heapq.heappop(self._due)
-        return self._due[0][0] if self._due else None
+        for queue in self._due.values():
+            while queue and queue[0][1].landed:
+                queue.popleft()
+        return min((queue[0][0] for queue in self._due.values() if queue), default=None)
 
     def _overdue(self, flight: Flight[Work], now: float) -> Due[Work]:
         for upstream in flight.open:
             if upstream not in flight.silent:
-                flight.silent.add(upstream)
+                flight.silent += (upstream,)
                 self._silent(upstream, now)
         if now >= flight.begun + PATIENCE:
             flight.landed = True
             return Due(flight, ())
         if flight.asked < len(flight.upstreams):
             ask = self._next(flight)
-            last = flight.asked == len(flight.upstreams)
-            self._wait(flight, now + (AGAIN_AFTER if last else OVERTAKEN_AFTER))
         else:
             ask = tuple(flight.open)
-            self._wait(flight, min(now + AGAIN_AFTER, flight.begun + PATIENCE))
+        self._wait(flight, now, OVERTAKEN_AFTER if flight.asked < len(flight.upstreams) else AGAIN_AFTER)
         return Due(flight, ask)
 
     def _without(self, flight: Flight[Work], upstream: str) -> tuple[Verdict, tuple[str, ...]]:
@@ -159,9 +168,8 @@ class Forwarding(Generic[Work]):
         flight.open.append(upstream)
         return (upstream,)
 
-    def _wait(self, flight: Flight[Work], until: float) -> None:
-        self._number += 1
-        heapq.heappush(self._due, (until, self._number, flight))
+    def _wait(self, flight: Flight[Work], now: float, seconds: float) -> None:
+        self._due[seconds].append((now + seconds, flight))
 
     def _silent(self, upstream: str, now: float) -> None:
         memory = self._hearing.setdefault(upstream, _Hearing())

@@ -46,11 +46,6 @@ class Query(NamedTuple):
     edns: int  # the version, -1 without EDNS
     dnssec_ok: bool
 
-    @property
-    def question(self) -> bytes:
-        """The question as it was sent."""
-        return self.message[HEADER : self.end]
-
 
 def parse(message: bytes) -> Query:
     """The query in a message.  Raises Malformed for anything else."""
@@ -198,4 +193,5 @@ def answers(message: bytes, query: Query) -> bool:
     """Whether a message is an answer to exactly this question; its id is not looked at."""
     if len(message) < query.end or not message[2] & 0x80 or message[4:6] != b"\0\1":
         return False
-    return message[HEADER : query.end].lower() == query.question.lower()
+    asked, answered = query.message[HEADER : query.end], message[HEADER : query.end]
+    return asked == answered or asked.lower() == answered.lower()

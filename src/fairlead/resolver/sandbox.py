@@ -17,20 +17,20 @@ from fairlead.dns.zone import Zone, view_of
 from fairlead.libnftables import Libnftables
 from fairlead.model.host import Resolver
 from fairlead.resolver import redirect
+from fairlead.resolver.batch import ROOM, Batch
 from fairlead.resolver.conversation import Conversation
 from fairlead.resolver.inside import Namespaces
 from fairlead.resolver.upstream import Outside, Question
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 64  # queries read from one socket before others have their turn
+AT_ONCE = 64  # connections accepted before others have their turn
 WAITING = 1 << 19  # bytes of queries that may wait for us
 BACKLOG = 128
 MOST_CONVERSATIONS = 256  # of one sandbox; the most idle makes room
 IDLE = 5.0  # seconds until a silent connection is closed
 MOST_KEPT = 256  # answers that are kept as bytes, to the queries asked last
-# One for all sandboxes: a query is copied out of it before the next one is read.
-BUFFER = memoryview(bytearray(wire.LONGEST))
+BATCH = Batch()  # one for all sandboxes, each in its turn
 SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 SCARCITY = 0.5  # seconds until accepting is tried again
 
@@ -132,17 +132,8 @@ class SandboxResolver:
         if self._kept_of != self._zone.version:
             kept.clear()
             self._kept_of = self._zone.version
-        for _ in range(AT_ONCE):
-            try:
-                size, client = self._udp.recvfrom_into(BUFFER)
-            except OSError:  # nothing waits; or a client has gone before it was answered
-                return
-            message = bytes(BUFFER[:size])
-            known = kept.get(message[2:])
-            if known is not None:
-                self._send(client, message[:2] + known)
-            else:
-                self._answer(False, message, partial(self._send, client))
+        for client, message in BATCH.exchange(self._udp.fileno(), kept):
+            self._answer(False, message, partial(self._send, client))
 
     def _send(self, client: tuple[str, int], message: bytes) -> None:
         # Where the client has gone, or its buffer is full: it asks again if it wants to know.
@@ -164,7 +155,8 @@ class SandboxResolver:
         if found is None:
             self._outside.ask(Question(query, self.name, by_tcp, deliver), self._view.upstreams)
             return
-        if not by_tcp and wire.answer_count(found) < 2:  # else the addresses take turns
+        # Where there are several addresses, they take turns.
+        if not by_tcp and wire.answer_count(found) < 2 and len(found) <= ROOM:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
             self._kept[message[2:]] = found[2:]

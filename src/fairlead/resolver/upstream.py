@@ -6,10 +6,10 @@ who wants to forge an answer must guess the port, the id and the question.
 
 import asyncio
 import logging
-import random
+import os
 import socket
-from collections import Counter
-from collections.abc import Callable, Hashable
+import struct
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 
 from fairlead.dns import wire
@@ -23,11 +23,12 @@ POOL = 8  # sockets of one upstream at a time
 RENEWAL = PATIENCE + 1.0  # seconds until they are replaced; those before are kept as long for late answers
 MOST_FLIGHTS, MOST_OF_ONE = 8192, 1024  # questions under way: of all sandboxes, of one
 AT_ONCE = 64
+CHANCES = 1024  # drawn from the kernel at once
 
 Deliver = Callable[[bytes], None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Question:
     """A query of a sandbox that is to be asked outside."""
 
@@ -53,22 +54,24 @@ class Outside:
         self._loop = loop
         self._port = port
         self._forwarding: Forwarding[Question] = Forwarding()
-        self._shares: Counter[Hashable] = Counter()
+        self._shares: dict[Hashable, int] = {}
         self._flying = 0
         self._timer: asyncio.TimerHandle | None = None
         self._renewal: asyncio.TimerHandle | None = None
         self._channels: dict[tuple[str, int], _Channel] = {}
         self._before: list[_Channel] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._buffer = bytearray(wire.LONGEST)
+        self._buffer = memoryview(bytearray(wire.LONGEST))
+        self._chances: Iterator[tuple[int, bytes]] = iter(())
 
     def ask(self, question: Question, upstreams: tuple[str, ...]) -> None:
         """Ask the upstreams until one helps; delivers SERVFAIL where none does."""
-        if self._flying >= MOST_FLIGHTS or self._shares[question.owner] >= MOST_OF_ONE:
+        share = self._shares.get(question.owner, 0)
+        if self._flying >= MOST_FLIGHTS or share >= MOST_OF_ONE:
             question.deliver(wire.empty(question.query, wire.SERVFAIL))
             return
         self._flying += 1
-        self._shares[question.owner] += 1
+        self._shares[question.owner] = share + 1
         flight, ask = self._forwarding.begin(question, upstreams, self._loop.time())
         if self._timer is None:
             self._set_timer()
@@ -112,9 +115,9 @@ class Outside:
     def _land(self, flight: Flight[Question], answer: bytes) -> None:
         owner = flight.work.owner
         self._flying -= 1
-        self._shares[owner] -= 1
-        if not self._shares[owner]:
-            del self._shares[owner]
+        share = self._shares.pop(owner) - 1
+        if share:
+            self._shares[owner] = share
         flight.work.deliver(answer)
 
     def _look_at_the_clock(self) -> None:
@@ -132,12 +135,12 @@ class Outside:
     # -- UDP -----------------------------------------------------------------------------------------
 
     def _send(self, flight: Flight[Question], upstream: str) -> bool:
-        channel = self._channel(upstream)
+        number, chosen = self._chance()
+        channel = self._channels.get((upstream, number)) or self._open(upstream, number)
         if channel is None:
             return False
-        chosen = random.randbytes(2)
         while chosen in channel.asked:
-            chosen = random.randbytes(2)
+            _, chosen = self._chance()
         channel.asked[chosen] = flight
         message = chosen + flight.work.query.message[2:]
         for _ in range(2):
@@ -151,17 +154,21 @@ class Outside:
         del channel.asked[chosen]
         return False
 
-    def _channel(self, upstream: str) -> _Channel | None:
-        place = (upstream, random.randrange(POOL))
-        channel = self._channels.get(place)
-        if channel is None:
-            made = _connected(upstream, self._port)
-            if made is None:
-                return None
-            channel = self._channels[place] = _Channel(upstream, made)
-            self._loop.add_reader(made.fileno(), self._read, channel)
-            if self._renewal is None:
-                self._renewal = self._loop.call_later(RENEWAL, self._renew)
+    def _chance(self) -> tuple[int, bytes]:
+        """The number of a channel and an id, which nobody can guess."""
+        for number, chosen in self._chances:
+            return number % POOL, chosen
+        self._chances = struct.iter_unpack("B2s", os.urandom(3 * CHANCES))
+        return self._chance()
+
+    def _open(self, upstream: str, number: int) -> _Channel | None:
+        made = _connected(upstream, self._port)
+        if made is None:
+            return None
+        channel = self._channels[upstream, number] = _Channel(upstream, made)
+        self._loop.add_reader(made.fileno(), self._read, channel)
+        if self._renewal is None:
+            self._renewal = self._loop.call_later(RENEWAL, self._renew)
         return channel
 
     def _read(self, channel: _Channel) -> None:
@@ -174,7 +181,7 @@ class Outside:
             except OSError:
                 self._refused(channel)
                 return
-            answer = bytes(memoryview(buffer)[:size])
+            answer = bytes(buffer[:size])
             flight = asked.get(answer[:2])
             if flight is None or not wire.answers(answer, flight.work.query):
                 continue  # forged, or too late
@@ -203,7 +210,7 @@ class Outside:
 
     async def _ask_by_tcp(self, flight: Flight[Question], upstream: str) -> None:
         message = flight.work.query.message
-        chosen = random.randbytes(2)
+        _, chosen = self._chance()
         try:
             async with asyncio.timeout(PATIENCE):
                 answer = await self._exchange(upstream, chosen + message[2:])
