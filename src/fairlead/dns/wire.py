@@ -56,7 +56,7 @@ def parse(message: bytes) -> Query:
         kind = message[at] << 8 | message[at + 1]
         category = message[at + 2] << 8 | message[at + 3]
         end = at + 4
-        if message[6:12] == b"\0\0\0\0\0\0":
+        if not any(message[6:HEADER]):
             return Query(message, name, kind, category, end, SMALLEST_LIMIT, -1, False)
         limit, version, dnssec_ok = _options(message, end)
         return Query(message, name, kind, category, end, limit, version, dnssec_ok)
@@ -68,22 +68,18 @@ def _name(message: bytes) -> tuple[bytes, int]:
     """The question's name, and where it ends."""
     at = HEADER
     labels = []
-    dotted = False
-    length = message[at]
-    while length:
+    while length := message[at]:
         if length > _LONGEST_LABEL:
             raise Malformed("a label of the question is too long, or a pointer")
-        label = message[at + 1 : at + 1 + length]
-        if b"." in label:
-            dotted = True
-        labels.append(label)
-        at += 1 + length
-        length = message[at]
+        at += 1
+        labels.append(message[at : at + length])
+        at += length
     if at - HEADER >= _LONGEST_NAME:
         raise Malformed("the question's name is too long")
-    if dotted:
-        labels = [label.replace(b".", b"\\.") for label in labels]
-    return b".".join(labels).lower(), at + 1
+    name = b".".join(labels)
+    if name.count(b".") >= len(labels) and labels:
+        name = b".".join(label.replace(b".", b"\\.") for label in labels)
+    return name.lower(), at + 1
 
 
 def _options(message: bytes, at: int) -> tuple[int, int, bool]:

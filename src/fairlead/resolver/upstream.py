@@ -19,7 +19,7 @@ from fairlead.dns.wire import Query
 log = logging.getLogger(__name__)
 
 PORT = 53
-POOL = 8  # sockets of one upstream at a time
+POOL = 2  # sockets of one upstream at a time; with more, fewer answers are read at once
 RENEWAL = PATIENCE + 1.0  # seconds until they are replaced; those before are kept as long for late answers
 MOST_FLIGHTS, MOST_OF_ONE = 8192, 1024  # questions under way: of all sandboxes, of one
 AT_ONCE = 64
