@@ -34,7 +34,7 @@ from tests.kernel.fresh_host import in_fresh_host
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 ANYWHERE, ANYWHERE6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 ROUTER, ROUTER6 = IPv4Address("172.30.0.1"), IPv6Address("fd00:30::1")
-MTU, MASTER, UP, HAIRPIN, ISOLATED, MAC = LinkSetting
+MTU, MASTER, UP, HAIRPIN, ISOLATED, LEARNING, MAC = LinkSetting
 
 
 class Host(Protocol):

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 
 from fairlead.kernel.wording import cannot, place
-from fairlead.model.addresses import Interface, Subnet
+from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.errors import StepFailed
 from fairlead.model.host import (
+    OVERLAY,
     AddressKey,
     Bridge,
     Dummy,
+    FdbKey,
     Foreign,
     Key,
     LinkKey,
@@ -22,6 +24,7 @@ from fairlead.model.host import (
     Macvlan,
     MacvlanMode,
     NamespaceKey,
+    NeighbourKey,
     Route,
     RouteKey,
     State,
@@ -29,13 +32,20 @@ from fairlead.model.host import (
     SysctlKey,
     Value,
     Veth,
+    Vxlan,
 )
 
 LONGEST_NAME = 15
 MTUS = range(68, 65536)
 READ_ONLY = {("kernel", "osrelease"): "6.1.0"}
 GLOBAL = {("net", "ipv4", "ip_forward"): "0"}
-PER_LINK = {"ipv4": {"route_localnet": "0"}, "ipv6": {"disable_ipv6": "0", "accept_ra": "1"}}
+PER_LINK = {
+    "ipv4": {"route_localnet": "0"},
+    "ipv6": {"disable_ipv6": "0", "accept_ra": "1", "addr_gen_mode": "0"},
+}
+
+
+ON_A_LINK = (LinkSettingKey, AddressKey, FdbKey, NeighbourKey)
 
 
 class Refusal(Exception):
@@ -57,6 +67,10 @@ class FakeLink:
     parent: str = ""
     mode: MacvlanMode = MacvlanMode.BRIDGE
     addresses: set[Interface] = field(default_factory=set)
+    learning: bool = True
+    tunnel: Vxlan | None = None
+    forwarding: dict[str, str] = field(default_factory=dict)
+    neighbours: dict[Address, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -74,7 +88,16 @@ class FakeNamespace:
 class FakeLinks:
     """boundary.Actuator of links, without a kernel."""
 
-    handles: tuple[type[Key], ...] = (NamespaceKey, LinkKey, LinkSettingKey, AddressKey, RouteKey, SysctlKey)
+    handles: tuple[type[Key], ...] = (
+        NamespaceKey,
+        LinkKey,
+        LinkSettingKey,
+        AddressKey,
+        RouteKey,
+        FdbKey,
+        NeighbourKey,
+        SysctlKey,
+    )
 
     def __init__(self) -> None:
         self.namespaces: dict[str, FakeNamespace] = {"": FakeNamespace()}
@@ -100,8 +123,17 @@ class FakeLinks:
         return {key: self._value(key) for key in keys}
 
     async def everything(self) -> State:
-        """Every namespace but the host's own and foreign ones."""
-        return {NamespaceKey(name): space.alias for name, space in self.namespaces.items() if name}
+        """Every namespace but the host's own and foreign ones, and what overlays were told."""
+        found: dict[Key, Value] = {
+            NamespaceKey(name): each.alias for name, each in self.namespaces.items() if name
+        }
+        for name in filter(lambda name: name.startswith(OVERLAY), self.namespaces):
+            for link, there in self.namespaces[name].links.items():
+                if there.tunnel is not None:
+                    found[LinkKey(name, link)] = there.tunnel
+                    found |= {FdbKey(name, link, mac): vtep for mac, vtep in there.forwarding.items()}
+                    found |= {NeighbourKey(name, link, at): mac for at, mac in there.neighbours.items()}
+        return found
 
     async def perform(self, steps: Sequence[Step]) -> None:
         """Carry out the steps; StepFailed at the first that the rules refuse."""
@@ -135,9 +167,12 @@ class FakeLinks:
             return inside.routes.get(key.destination)
         if isinstance(key, SysctlKey):
             return self._setting(inside, key.path)
-        link = inside.links.get(key.link) if isinstance(key, (LinkSettingKey, AddressKey)) else None
-        if link is None:
+        if not isinstance(key, ON_A_LINK) or (link := inside.links.get(key.link)) is None:
             return None
+        if isinstance(key, FdbKey):
+            return link.forwarding.get(key.mac)
+        if isinstance(key, NeighbourKey):
+            return link.neighbours.get(key.address)
         if isinstance(key, AddressKey):
             return True if key.address in link.addresses else None
         assert isinstance(key, LinkSettingKey)
@@ -155,6 +190,8 @@ class FakeLinks:
             return Macvlan(link.parent, link.mode, link.mac)
         if link.kind == "dummy":
             return Dummy()
+        if link.tunnel is not None:
+            return link.tunnel
         return Foreign(link.kind)
 
     def _setting(self, inside: FakeNamespace, path: tuple[str, ...]) -> str | None:
@@ -193,12 +230,16 @@ class FakeLinks:
             self._write(inside, key.path, str(step.after))
         elif isinstance(key, RouteKey):
             self._change_route(inside, key, step)
-        elif isinstance(key, (LinkSettingKey, AddressKey)):
+        elif isinstance(key, ON_A_LINK):
             link = inside.links.get(key.link)
             if link is None:
                 raise Refusal(f"there is no link {key.link}{place(namespace)}")
             if isinstance(key, AddressKey):
                 self._change_address(inside, key, link, step.after is not None)
+            elif isinstance(key, FdbKey):
+                _forward(link, key.mac, step.after)
+            elif isinstance(key, NeighbourKey):
+                self._tell(inside, key, link, step.after)
             else:
                 self._set(inside, key, link, str(step.after))
 
@@ -230,9 +271,17 @@ class FakeLinks:
         if found is not None and isinstance(after, Macvlan) and _same_place(after, self._link_value(found)):
             found.mac = after.mac
             return
+        if found is not None and isinstance(before, Vxlan) and isinstance(after, Vxlan):
+            self._check_vni(after, found)
+            found.tunnel = after
+            return
         if found is not None:
             self._delete(key.namespace, key.name)
-        if isinstance(after, Bridge):
+        if isinstance(after, Vxlan):
+            _check_name(key.name)
+            self._check_vni(after, None)
+            inside.links[key.name] = FakeLink("vxlan", self._new_mac(), tunnel=after)
+        elif isinstance(after, Bridge):
             _check_name(key.name)
             inside.links[key.name] = FakeLink("bridge", after.mac or self._new_mac())
         elif isinstance(after, Veth):
@@ -265,6 +314,14 @@ class FakeLinks:
             for name, link in inside.links.items()
             if link.kind == "macvlan" and link.parent == parent
         ]
+
+    def _check_vni(self, wanted: Vxlan, itself: FakeLink | None) -> None:
+        for namespace, space in self.namespaces.items():
+            for name, link in space.links.items():
+                if link is itself or link.tunnel is None:
+                    continue
+                if (link.tunnel.vni, link.tunnel.port) == (wanted.vni, wanted.port):
+                    raise Refusal(f"link {name}{place(namespace)} has its VNI {wanted.vni}")
 
     def _make_veth(self, inside: FakeNamespace, key: LinkKey, veth: Veth) -> None:
         other = self.namespaces.get(veth.peer_namespace)
@@ -311,7 +368,7 @@ class FakeLinks:
                 self._attach(inside, key, link, value)
             case LinkSetting.UP:
                 self._raise(inside, key.link, link, value == "on")
-            case LinkSetting.HAIRPIN | LinkSetting.ISOLATED:
+            case LinkSetting.HAIRPIN | LinkSetting.ISOLATED | LinkSetting.LEARNING:
                 if not link.master:
                     raise Refusal("it is no port of a bridge")
                 setattr(link, key.setting.value, value == "on")
@@ -346,6 +403,7 @@ class FakeLinks:
             # The kernel forgets what led over the link, and IPv6 addresses altogether.
             inside.routes = {to: route for to, route in inside.routes.items() if route.link != name}
             link.addresses = {address for address in link.addresses if address.version == 4}
+            link.neighbours.clear()
 
     def _connect(self, inside: FakeNamespace, name: str, address: Interface) -> None:
         if address.network.prefixlen < address.max_prefixlen and not address.is_loopback:
@@ -367,6 +425,15 @@ class FakeLinks:
         link.addresses.add(address)
         if link.up:
             self._connect(inside, key.link, address)
+
+    def _tell(self, inside: FakeNamespace, key: NeighbourKey, link: FakeLink, mac: Value | None) -> None:
+        if mac is None:
+            link.neighbours.pop(key.address, None)
+            return
+        off = self._setting(inside, ("net", "ipv6", "conf", key.link, "disable_ipv6")) == "1"
+        if key.address.version == 6 and off:
+            raise Refusal("IPv6 is disabled on this device")
+        link.neighbours[key.address] = str(mac)
 
     def _change_route(self, inside: FakeNamespace, key: RouteKey, step: Step) -> None:
         found, after = inside.routes.get(key.destination), step.after
@@ -408,6 +475,7 @@ class FakeLinks:
                     inside.settings[(*path[:-2], name, path[-1])] = value
                     if value == "1":
                         link.addresses = {each for each in link.addresses if each.version == 4}
+                        link.neighbours = {at: mac for at, mac in link.neighbours.items() if at.version == 4}
 
     def _new_mac(self) -> str:
         self._made += 1
@@ -421,6 +489,7 @@ def _link_setting(link: FakeLink, setting: LinkSetting) -> str:
         LinkSetting.UP: "on" if link.up else "off",
         LinkSetting.HAIRPIN: "on" if link.hairpin else "off",
         LinkSetting.ISOLATED: "on" if link.isolated else "off",
+        LinkSetting.LEARNING: "on" if link.learning else "off",
         LinkSetting.MAC: link.mac,
     }
     return values[setting]
@@ -429,7 +498,9 @@ def _link_setting(link: FakeLink, setting: LinkSetting) -> str:
 def _kind(value: Value | None) -> str:
     if isinstance(value, Foreign):
         return value.kind
-    return {Bridge: "bridge", Veth: "veth", Macvlan: "macvlan", Dummy: "dummy"}.get(type(value), "")
+    return {Bridge: "bridge", Veth: "veth", Macvlan: "macvlan", Dummy: "dummy", Vxlan: "vxlan"}.get(
+        type(value), ""
+    )
 
 
 def _same_place(one: Macvlan, other: Value | None) -> bool:
@@ -437,7 +508,17 @@ def _same_place(one: Macvlan, other: Value | None) -> bool:
 
 
 def _leave_bridge(link: FakeLink) -> None:
-    link.master, link.hairpin, link.isolated = "", False, False
+    link.master, link.hairpin, link.isolated, link.learning = "", False, False, True
+    link.forwarding = dict.fromkeys(link.forwarding, "")  # the bridge's half is gone
+
+
+def _forward(link: FakeLink, mac: str, vtep: Value | None) -> None:
+    if not vtep:
+        link.forwarding.pop(mac, None)
+        return
+    if not link.master:
+        raise Refusal("it is no port of a bridge")
+    link.forwarding[mac] = str(vtep)
 
 
 def _other_way(route: Route | None) -> str:

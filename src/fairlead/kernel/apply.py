@@ -7,11 +7,12 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from itertools import groupby
 
-from fairlead.kernel import messages
+from fairlead.kernel import messages, neighbours
 from fairlead.kernel.netlink import Refused, Request
-from fairlead.kernel.observe import observe, setting_path
+from fairlead.kernel.observe import observe, on_link, setting_path
 from fairlead.kernel.reasons import DUMMIES, is_of_kind, reason, taken
 from fairlead.kernel.visit import Visit
 from fairlead.kernel.wording import cannot
@@ -20,6 +21,7 @@ from fairlead.model.host import (
     AddressKey,
     Bridge,
     Dummy,
+    FdbKey,
     Foreign,
     LinkKey,
     LinkSetting,
@@ -27,12 +29,14 @@ from fairlead.model.host import (
     Macvlan,
     MacvlanMode,
     NamespaceKey,
+    NeighbourKey,
     Route,
     RouteKey,
     Step,
     SysctlKey,
     Value,
     Veth,
+    Vxlan,
 )
 
 
@@ -162,6 +166,10 @@ class _Work:
                 self._change_route(step.key, step)
             case SysctlKey():
                 self._write_setting(step.key, str(step.after))
+            case FdbKey():
+                self._forward(step.key, step)
+            case NeighbourKey():
+                self._tell(step.key, step.after)
             case _:
                 raise Failed(f"{cannot(step)}: it is no part of the kernel's links")
 
@@ -186,6 +194,9 @@ class _Work:
         if isinstance(before, Macvlan) and isinstance(after, Macvlan) and _same_place(before, after):
             talk.change(messages.set_mac(key.name, after.mac))
             return
+        if isinstance(before, Vxlan) and isinstance(after, Vxlan):
+            self._change_vxlan(key, before, after)
+            return
         if before is not None:
             self.delete_links(key.namespace, [step])
         match after:
@@ -198,6 +209,8 @@ class _Work:
                 self._make_macvlan(key, after)
             case Dummy():
                 self._make_dummy(key)
+            case Vxlan():
+                self._make_vxlan(key, after)
             case _:
                 raise Failed(f"{cannot(step)}: links of that kind are not made here")
 
@@ -233,6 +246,33 @@ class _Work:
                 if error.code != errno.EOPNOTSUPP or kind == DUMMIES[-1]:
                     raise
 
+    def _make_vxlan(self, key: LinkKey, wanted: Vxlan) -> None:
+        """Asked of the host's namespace, whose packets its packets are to be."""
+        if not key.namespace:
+            self._visit.talk("").change(messages.new_vxlan(key.name, wanted, None))
+            return
+        with self._visit.namespaces.handle(key.namespace) as home:
+            self._visit.talk("").change(messages.new_vxlan(key.name, wanted, home))
+
+    def _change_vxlan(self, key: LinkKey, before: Vxlan, after: Vxlan) -> None:
+        """Change its local address, or make it anew with all that is set and told on it."""
+        talk = self._visit.talk(key.namespace)
+        on_ipv4 = before.local.version == after.local.version == 4  # the kernel changes no other
+        if on_ipv4 and (before.vni, before.port) == (after.vni, after.port):
+            talk.change(messages.set_vxlan(key.name, after))
+            return
+        there = on_link(self._visit, key)
+        self.delete_links(key.namespace, [Step(key, before, None)])
+        try:
+            self._make_vxlan(key, after)
+        except Refused:
+            if before.port:
+                self._make_vxlan(key, before)
+            raise
+        finally:
+            for other, value in there.items():
+                self.do(Step(other, None, value))
+
     def _setting(self, key: LinkSettingKey, value: str) -> Request:
         match key.setting:
             case LinkSetting.MTU:
@@ -241,7 +281,7 @@ class _Work:
                 return messages.set_master(key.link, self._index(key.namespace, value) if value else 0)
             case LinkSetting.UP:
                 return messages.set_up(key.link, value == "on")
-            case LinkSetting.HAIRPIN | LinkSetting.ISOLATED:
+            case LinkSetting.HAIRPIN | LinkSetting.ISOLATED | LinkSetting.LEARNING:
                 return messages.set_port(key.link, key.setting, value == "on")
             case LinkSetting.MAC:
                 return messages.set_mac(key.link, value)
@@ -260,6 +300,26 @@ class _Work:
             request = messages.delete_route(key.destination, route, link)
         else:
             request = messages.new_route(key.destination, route, link, replace=step.before is not None)
+        self._visit.talk(key.namespace).change(request)
+
+    def _forward(self, key: FdbKey, step: Step) -> None:
+        index = self._index(key.namespace, key.link)
+        talk = self._visit.talk(key.namespace)
+        vteps = str(step.after or "").split()
+        if len(vteps) != 1 or " " in str(step.before):  # of several the kernel would replace only the first
+            for request in neighbours.forget(index, key.mac):
+                with contextlib.suppress(Refused):  # half of it may be missing
+                    talk.change(request)
+        if len(vteps) == 1:  # what was no good is not brought back
+            for request in neighbours.forward(index, key.mac, ip_address(vteps[0])):
+                talk.change(request)
+
+    def _tell(self, key: NeighbourKey, mac: Value | None) -> None:
+        index = self._index(key.namespace, key.link)
+        if mac is None:
+            request = neighbours.delete_neighbour(index, key.address)
+        else:
+            request = neighbours.new_neighbour(index, key.address, str(mac))
         self._visit.talk(key.namespace).change(request)
 
     def _write_setting(self, key: SysctlKey, value: str) -> None:

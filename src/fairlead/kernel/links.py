@@ -12,15 +12,17 @@ from typing import TypeVar
 from fairlead.kernel.apply import perform
 from fairlead.kernel.namespaces import Namespaces
 from fairlead.kernel.netlink import Refused
-from fairlead.kernel.observe import observe
+from fairlead.kernel.observe import observe, told
 from fairlead.kernel.visit import Visit
 from fairlead.model.errors import Failed
 from fairlead.model.host import (
     AddressKey,
+    FdbKey,
     Key,
     LinkKey,
     LinkSettingKey,
     NamespaceKey,
+    NeighbourKey,
     RouteKey,
     State,
     Step,
@@ -33,7 +35,16 @@ Answer = TypeVar("Answer")
 class KernelLinks:
     """The links of the network namespace in which it is made, and of those pinned by this engine."""
 
-    handles: tuple[type[Key], ...] = (NamespaceKey, LinkKey, LinkSettingKey, AddressKey, RouteKey, SysctlKey)
+    handles: tuple[type[Key], ...] = (
+        NamespaceKey,
+        LinkKey,
+        LinkSettingKey,
+        AddressKey,
+        RouteKey,
+        FdbKey,
+        NeighbourKey,
+        SysctlKey,
+    )
 
     def __init__(self, exec_root: str):
         self._namespaces = Namespaces(exec_root)
@@ -68,10 +79,13 @@ class KernelLinks:
         await self._in_thread(change)
 
     async def everything(self) -> State:
-        """Every namespace of this engine with its alias, also half made ones: for leak audits."""
+        """Every namespace of this engine with its alias, also half made ones, and what overlays were told."""
 
         def look() -> State:
-            return {NamespaceKey(name): alias for name, alias in self._namespaces.owned().items()}
+            with Visit(self._namespaces) as visit:
+                found = told(visit)
+                found.update({NamespaceKey(name): alias for name, alias in self._namespaces.owned().items()})
+                return found
 
         return await self._in_thread(look)
 

@@ -27,7 +27,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from fairlead.kernel.netlink import Request
 from fairlead.model.addresses import Address, Interface, Subnet
-from fairlead.model.host import LinkSetting, Route
+from fairlead.model.host import LinkSetting, Route, Vxlan
 
 IFF_UP, IFF_LOOPBACK = 1, 8
 SKIP_STATISTICS = 8  # RTEXT_FILTER_SKIP_STATS
@@ -36,7 +36,11 @@ MAIN_TABLE = 254
 PROTOCOL_BOOT = 3  # what `ip route add` and Docker leave, shown without a word by `ip route`
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_NOWHERE = 0, 253, 255
 UNICAST = 1
-BRIDGE_PORT = {LinkSetting.HAIRPIN: "IFLA_BRPORT_MODE", LinkSetting.ISOLATED: "IFLA_BRPORT_ISOLATED"}
+BRIDGE_PORT = {
+    LinkSetting.HAIRPIN: "IFLA_BRPORT_MODE",
+    LinkSetting.ISOLATED: "IFLA_BRPORT_ISOLATED",
+    LinkSetting.LEARNING: "IFLA_BRPORT_LEARNING",
+}
 NO_NUMBER = 0xFFFFFFFF  # -1, without its sign
 LINK_INDEX = struct.Struct("=i")
 LINK_INDEX_OFFSET = 20  # behind the netlink header, a family and a type
@@ -66,6 +70,8 @@ class FoundLink:
     hairpin: bool
     isolated: bool
     mode: str
+    learning: bool
+    tunnel: Vxlan | None = None  # what a VXLAN link is
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,11 @@ def link_named(name: str) -> Request:
 def link_numbered(index: int) -> Request:
     """Ask for one link by its number."""
     return _link_request(RTM_GETLINK, [("IFLA_EXT_MASK", SKIP_STATISTICS)], index=index)
+
+
+def vxlan_links() -> Request:
+    """Ask for all links of a namespace that are VXLAN tunnel ends."""
+    return _link_request(RTM_GETLINK, [("IFLA_EXT_MASK", SKIP_STATISTICS), _kind("vxlan")])
 
 
 def new_bridge(name: str, mac: str) -> Request:
@@ -123,6 +134,35 @@ def new_macvlan(name: str, parent: int, parent_namespace: int | None, mode: str,
 def new_dummy(name: str, kind: str) -> Request:
     """Make a link that leads nowhere, of one of the kinds that a `Dummy` can be of."""
     return _link_request(RTM_NEWLINK, [("IFLA_IFNAME", name), _kind(kind)], flags=NLM_F_CREATE | NLM_F_EXCL)
+
+
+def new_vxlan(name: str, vxlan: Vxlan, namespace: int | None) -> Request:
+    """Make a VXLAN link, down; `namespace` is a file descriptor, None for the namespace asked.
+
+    Its packets are those of the namespace asked, wherever it lives itself.
+    """
+    kind = _vxlan_kind(
+        vxlan,
+        ("IFLA_VXLAN_PORT", vxlan.port),
+        ("IFLA_VXLAN_LEARNING", 0),
+        ("IFLA_VXLAN_PROXY", 1),
+        ("IFLA_VXLAN_UDP_CSUM", 1),
+    )
+    attributes = [("IFLA_IFNAME", name), kind]
+    if namespace is not None:
+        attributes.append(("IFLA_NET_NS_FD", namespace))
+    return _link_request(RTM_NEWLINK, attributes, flags=NLM_F_CREATE | NLM_F_EXCL)
+
+
+def set_vxlan(name: str, vxlan: Vxlan) -> Request:
+    """Send a VXLAN link's packets from another address; nothing else of it can be changed."""
+    return _link_request(RTM_NEWLINK, [("IFLA_IFNAME", name), _vxlan_kind(vxlan)])
+
+
+def _vxlan_kind(vxlan: Vxlan, *more: tuple[str, Any]) -> tuple[str, Any]:
+    local = "IFLA_VXLAN_LOCAL" if vxlan.local.version == 4 else "IFLA_VXLAN_LOCAL6"
+    told = [("IFLA_VXLAN_ID", vxlan.vni), (local, str(vxlan.local)), *more]
+    return _kind("vxlan", ("IFLA_INFO_DATA", {"attrs": told}))
 
 
 def delete_link(name: str) -> Request:
@@ -256,7 +296,19 @@ def read_link(answer: bytes) -> FoundLink:
         hairpin=bool(port.get(BRIDGE_PORT[LinkSetting.HAIRPIN])),
         isolated=bool(port.get(BRIDGE_PORT[LinkSetting.ISOLATED])),
         mode=mode,
+        learning=not is_port or bool(port.get(BRIDGE_PORT[LinkSetting.LEARNING])),  # as a port is made
+        tunnel=_tunnel(about) if about.get("IFLA_INFO_KIND") == "vxlan" else None,
     )
+
+
+def _tunnel(about: "_Attributes") -> Vxlan:
+    """A VXLAN link; its port is 0 unless it learns nothing, floods nowhere and answers ARP."""
+    told = _Attributes(about["IFLA_INFO_DATA"])
+    quiet = told.get("IFLA_VXLAN_PROXY") and not any(
+        told.get(f"IFLA_VXLAN_{name}") for name in ("LEARNING", "GROUP", "GROUP6", "COLLECT_METADATA")
+    )
+    local = told.get("IFLA_VXLAN_LOCAL") or told.get("IFLA_VXLAN_LOCAL6") or "0.0.0.0"
+    return Vxlan(told["IFLA_VXLAN_ID"], ip_address(local), told["IFLA_VXLAN_PORT"] if quiet else 0)
 
 
 def read_address(answer: bytes) -> Interface:

@@ -8,8 +8,10 @@ import contextlib
 import errno
 import os
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from fairlead.kernel.messages import (
+    BRIDGE_PORT,
     FoundLink,
     FoundRoute,
     addresses_of,
@@ -19,15 +21,24 @@ from fairlead.kernel.messages import (
     read_route,
     routes_of,
 )
+from fairlead.kernel.neighbours import (
+    FoundNeighbour,
+    forwarding_of,
+    forwarding_table,
+    is_permanent,
+    neighbours_of,
+    read_neighbour,
+)
 from fairlead.kernel.netlink import Refused, Request
 from fairlead.kernel.visit import Visit
-from fairlead.model.addresses import Interface
+from fairlead.model.addresses import Address, Interface
 from fairlead.model.errors import NotFound
 from fairlead.model.host import (
     DUMMY_NAME,
     AddressKey,
     Bridge,
     Dummy,
+    FdbKey,
     Foreign,
     Key,
     Link,
@@ -37,11 +48,13 @@ from fairlead.model.host import (
     Macvlan,
     MacvlanMode,
     NamespaceKey,
+    NeighbourKey,
     Route,
     RouteKey,
     SysctlKey,
     Value,
     Veth,
+    Vxlan,
 )
 
 MISSING_PEER = Veth("", "", "")
@@ -51,6 +64,32 @@ LONGEST_SETTING = 1 << 16  # bytes
 def observe(visit: Visit, keys: Collection[Key]) -> dict[Key, Value | None]:
     """The value under each key, None for what is not there or lies in no namespace of ours."""
     return _Look(visit, keys).state(keys)
+
+
+def told(visit: Visit) -> dict[Key, Value]:
+    """The VXLAN links of all overlay networks, with all that was told to them, whoever did."""
+    look, found = _Look(visit, ()), dict[Key, Value]()
+    for namespace in visit.overlays():
+        for link in visit.vxlans(namespace):
+            found |= look.told(namespace, link)
+    return found
+
+
+def on_link(visit: Visit, key: LinkKey) -> dict[Key, Value]:
+    """What is set and told on a VXLAN link, in the order in which it can be made again."""
+    link = visit.link(key.namespace, key.name)
+    if link is None:
+        return {}
+    settings = [setting for setting in LinkSetting if link.master or setting not in BRIDGE_PORT]
+    settings.sort(key=lambda setting: setting is LinkSetting.UP)
+    keys: list[Key] = [
+        SysctlKey(key.namespace, ("net", "ipv6", "conf", key.name, name))
+        for name in ("addr_gen_mode", "disable_ipv6")
+    ]
+    keys += [LinkSettingKey(key.namespace, key.name, setting) for setting in settings]
+    look = _Look(visit, keys)
+    found = {**look.state(keys), **look.told(key.namespace, link)}
+    return {each: value for each, value in found.items() if value and each != key}
 
 
 def _read_setting(visit: Visit, key: SysctlKey) -> str | None:
@@ -80,10 +119,12 @@ class _Look:
         self._masters: dict[tuple[str, int], str] = {}
         self._addresses: dict[tuple[str, int], list[Interface]] = {}
         self._routes: dict[tuple[str, int], list[FoundRoute]] = {}
+        self._forwarding: dict[tuple[str, int], dict[str, str]] = {}
+        self._neighbours: dict[tuple[str, int, int], dict[Address, str]] = {}
         self._numbers: dict[str, dict[int, str]] = {}
-        # Where the other end of a veth may be: most likely in a namespace asked about.  A macvlan's
-        # parent is in the host's.
-        self._likely = dict.fromkeys([*(getattr(key, "namespace", "") for key in keys), ""])
+        # Where the other end of a veth may be: most likely in a namespace asked about.
+        # A VXLAN link's packets are the host's, and so is a macvlan's parent.
+        self._likely = dict.fromkeys(["", *(getattr(key, "namespace", "") for key in keys)])
 
     def state(self, keys: Collection[Key]) -> dict[Key, Value | None]:
         answers: dict[Key, Value | None] = {}
@@ -93,6 +134,16 @@ class _Look:
             except NotFound:
                 answers[key] = None
         return answers
+
+    def told(self, namespace: str, link: FoundLink) -> dict[Key, Value]:
+        """A VXLAN link with its forwarding entries and neighbours."""
+        found: dict[Key, Value] = {LinkKey(namespace, link.name): self._vxlan(namespace, link)}
+        for mac, vtep in self._forwarding_of(namespace, link.index).items():
+            found[FdbKey(namespace, link.name, mac)] = vtep
+        for version in (4, 6):
+            for address, mac in self._neighbours_of(namespace, link.index, version).items():
+                found[NeighbourKey(namespace, link.name, address)] = mac
+        return found
 
     def _value(self, key: Key) -> Value | None:
         match key:
@@ -108,6 +159,13 @@ class _Look:
                 return True if there else None
             case RouteKey():
                 return self._route_value(key)
+            case FdbKey():
+                link = self._link(key.namespace, key.link)
+                return self._forwarding_of(key.namespace, link.index).get(key.mac) if link else None
+            case NeighbourKey(address=address):
+                link = self._link(key.namespace, key.link)
+                version = address.version
+                return self._neighbours_of(key.namespace, link.index, version).get(address) if link else None
             case SysctlKey():
                 return _read_setting(self._visit, key)
         return None
@@ -144,7 +202,18 @@ class _Look:
             return Macvlan(parent[1].name if parent else "", MacvlanMode(link.mode), link.mac)
         if link.kind == "dummy" or link.kind == "ifb" and link.name.startswith(DUMMY_NAME):
             return Dummy(link.kind)
+        if link.tunnel is not None:
+            return self._vxlan(namespace, link)
         return Foreign(link.kind)
+
+    def _vxlan(self, namespace: str, link: FoundLink) -> Vxlan:
+        """A VXLAN link, with port 0 if its packets are not those of the host's namespace."""
+        assert link.tunnel is not None
+        if link.peer_namespace is None:
+            home: str | None = namespace
+        else:
+            home = self._namespace_numbered(namespace, link.peer_namespace)
+        return link.tunnel if home == "" else replace(link.tunnel, port=0)
 
     def _veth(self, namespace: str, link: FoundLink) -> Veth:
         other = self._peer(namespace, link)
@@ -202,6 +271,8 @@ class _Look:
                 return _switch(link.hairpin)
             case LinkSetting.ISOLATED:
                 return _switch(link.isolated)
+            case LinkSetting.LEARNING:
+                return _switch(link.learning)
             case LinkSetting.MAC:
                 return link.mac
 
@@ -210,6 +281,23 @@ class _Look:
         if place not in self._addresses:
             self._addresses[place] = list(map(read_address, self._dump(namespace, addresses_of(index))))
         return self._addresses[place]
+
+    def _forwarding_of(self, namespace: str, index: int) -> dict[str, str]:
+        place = (namespace, index)
+        if place not in self._forwarding:
+            self._forwarding[place] = forwarding_table(self._entries(namespace, forwarding_of(index)))
+        return self._forwarding[place]
+
+    def _neighbours_of(self, namespace: str, index: int, version: int) -> dict[Address, str]:
+        place = (namespace, index, version)
+        if place not in self._neighbours:
+            entries = self._entries(namespace, neighbours_of(index, version))
+            found = {each.address: each.mac for each in entries if each.address and is_permanent(each)}
+            self._neighbours[place] = found
+        return self._neighbours[place]
+
+    def _entries(self, namespace: str, request: Request) -> list[FoundNeighbour]:
+        return list(map(read_neighbour, self._dump(namespace, request)))
 
     def _route_value(self, key: RouteKey) -> Route | None:
         place = (key.namespace, key.destination.version)

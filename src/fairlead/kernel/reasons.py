@@ -2,6 +2,7 @@
 
 import errno
 
+from fairlead.kernel.messages import BRIDGE_PORT
 from fairlead.kernel.netlink import Refused
 from fairlead.kernel.visit import Visit
 from fairlead.kernel.wording import place
@@ -10,20 +11,25 @@ from fairlead.model.host import (
     AddressKey,
     Bridge,
     Dummy,
+    FdbKey,
     Foreign,
+    Key,
     LinkKey,
     LinkSetting,
     LinkSettingKey,
     Macvlan,
+    NeighbourKey,
     Route,
     RouteKey,
     Step,
     SysctlKey,
     Value,
     Veth,
+    Vxlan,
 )
 
 DUMMIES = ("dummy", "ifb")  # what a link that leads nowhere is made of, best first
+NO_PORT = "it is no port of a bridge"
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -36,6 +42,8 @@ def kind_of(link: Value | None) -> str:
             return "veth"
         case Macvlan():
             return "macvlan"
+        case Vxlan():
+            return "vxlan"
         case Foreign() | Dummy():
             return link.kind
     return ""
@@ -76,6 +84,13 @@ def _known(visit: Visit, step: Step, found: Value | None, error: Exception) -> s
             return _missing_for_setting(visit, step.key, step.after)
         case AddressKey(namespace=namespace, link=name):
             return None if visit.link(namespace, name) else _no_link(namespace, name)
+        case FdbKey(namespace=namespace, link=name):
+            link = visit.link(namespace, name)
+            if link is None:
+                return _no_link(namespace, name)
+            return None if link.master else NO_PORT
+        case NeighbourKey(namespace=namespace, link=name):
+            return None if visit.link(namespace, name) else _no_link(namespace, name)
         case RouteKey():
             return _other_route(visit, step, found)
         case SysctlKey():
@@ -84,15 +99,27 @@ def _known(visit: Visit, step: Step, found: Value | None, error: Exception) -> s
 
 
 def _holder(visit: Visit, step: Step, found: Value | None) -> str | None:
+    after = step.after
+    if isinstance(after, Vxlan) and (found is None or isinstance(step.before, Vxlan)):
+        return _holder_of_vni(visit, step.key, after)
     if found is not None:
         return taken(kind_of(found))
-    after = step.after
     if isinstance(after, Macvlan) and not visit.link("", after.parent):
         return f"its parent {after.parent} is not there"
     if isinstance(after, Veth):
         other = visit.link(after.peer_namespace, after.peer)
         if other is not None:
             return f"its other end is {after.peer}{place(after.peer_namespace)}, and {taken(other.kind)}"
+    return None
+
+
+def _holder_of_vni(visit: Visit, key: Key, wanted: Vxlan) -> str | None:
+    """Which other link of the host, in its own namespace or an overlay's, has the VNI."""
+    for namespace in ("", *visit.overlays()):
+        for link in visit.vxlans(namespace):
+            itself = LinkKey(namespace, link.name) == key
+            if link.tunnel and link.tunnel.vni == wanted.vni and not itself:
+                return f"link {link.name}{place(namespace)} has its VNI {wanted.vni}"
     return None
 
 
@@ -106,8 +133,8 @@ def _missing_for_setting(visit: Visit, key: LinkSettingKey, wanted: Value | None
             return _no_link(key.namespace, wanted)
         if bridge.kind != "bridge":
             return f"{wanted} is a link of kind {bridge.kind}"
-    if key.setting in (LinkSetting.HAIRPIN, LinkSetting.ISOLATED) and not link.master:
-        return "it is no port of a bridge"
+    if key.setting in BRIDGE_PORT and not link.master:
+        return NO_PORT
     return None
 
 

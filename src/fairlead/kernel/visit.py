@@ -3,9 +3,11 @@
 import errno
 from types import TracebackType
 
-from fairlead.kernel.messages import FoundLink, link_named, link_numbered, read_link
+from fairlead.kernel.messages import FoundLink, link_named, link_numbered, read_link, vxlan_links
 from fairlead.kernel.namespaces import Namespaces
 from fairlead.kernel.netlink import Conversation, Refused, Request
+from fairlead.model.errors import NotFound
+from fairlead.model.host import OVERLAY
 
 NO_LINK = (errno.ENODEV, errno.EINVAL, errno.ERANGE)  # the latter for names that no link can have
 
@@ -47,6 +49,18 @@ class Visit:
     def link_numbered(self, namespace: str, index: int) -> FoundLink | None:
         """A link by number, None if there is none.  Raises NotFound for the namespace."""
         return self._ask(namespace, link_numbered(index))
+
+    def overlays(self) -> list[str]:
+        """The namespaces of ours that overlay networks have."""
+        return [name for name in self.namespaces.owned() if name.startswith(OVERLAY)]
+
+    def vxlans(self, namespace: str) -> list[FoundLink]:
+        """The VXLAN links of a namespace; none where there is no such namespace of ours."""
+        try:
+            found = map(read_link, self.talk(namespace).dump(vxlan_links()))
+        except NotFound:
+            return []
+        return [link for link in found if link.kind == "vxlan"]
 
     def _ask(self, namespace: str, request: Request) -> FoundLink | None:
         try:

@@ -2,10 +2,12 @@
 
 from fairlead.model.host import (
     AddressKey,
+    FdbKey,
     LinkKey,
     LinkSetting,
     LinkSettingKey,
     NamespaceKey,
+    NeighbourKey,
     RouteKey,
     Step,
     SysctlKey,
@@ -40,6 +42,12 @@ def _action(step: Step) -> str:
             )
         case RouteKey():
             return f"{'delete' if gone else 'add'} route {key.destination}{place(key.namespace)}"
+        case FdbKey():
+            subject = f"forwarding entry {key.mac} of link {key.link}{place(key.namespace)}"
+            return f"delete {subject}" if gone else f"set {subject} to {step.after}"
+        case NeighbourKey():
+            subject = f"neighbour {key.address} of link {key.link}{place(key.namespace)}"
+            return f"delete {subject}" if gone else f"set {subject} to {step.after}"
         case SysctlKey():
             return f"set {'.'.join(key.path)} to {step.after}{place(key.namespace)}"
     return f"change {key}"
@@ -52,7 +60,7 @@ def _setting(key: LinkSettingKey, value: str) -> str:
             return f"raise {link}" if value == "on" else f"take down {link}"
         case LinkSetting.MASTER:
             return f"attach {link} to bridge {value}" if value else f"detach {link} from its bridge"
-        case LinkSetting.HAIRPIN | LinkSetting.ISOLATED:
+        case LinkSetting.HAIRPIN | LinkSetting.ISOLATED | LinkSetting.LEARNING:
             return f"switch {key.setting} {value} on {link}"
         case LinkSetting.MTU | LinkSetting.MAC:
             return f"set {key.setting} of {link} to {value}"

@@ -12,6 +12,8 @@ from enum import Enum, StrEnum
 
 from fairlead.model.addresses import Address, Interface, Subnet
 
+OVERLAY = "overlay-"  # begins the names of namespaces that hold the links of an overlay network
+
 
 @dataclass(frozen=True, slots=True)
 class NamespaceKey:
@@ -50,6 +52,7 @@ class Vxlan:
 
     It may live in any namespace; its packets are sent and received in the host's, from `local`,
     on the UDP port `port`.  It answers ARP and neighbour solicitations itself (`NeighbourKey`).
+    A link that is not so has port 0.  When it changes, what is set and told on it stays.
     """
 
     vni: int
@@ -111,6 +114,7 @@ class LinkSetting(StrEnum):
     UP = "up"
     HAIRPIN = "hairpin"  # bridge port: frames may leave by the port they came in
     ISOLATED = "isolated"  # bridge port: no frames to other isolated ports
+    LEARNING = "learning"  # bridge port: senders of frames are remembered as being there
     MAC = "mac"
 
 
@@ -150,7 +154,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class FdbKey:
-    """Behind which host a hardware address is, for a VXLAN link; value: that host's VTEP address (a str)."""
+    """Behind which host a hardware address is, for a VXLAN link on a bridge; value: that host's VTEP (a str).
+
+    The link and its bridge both know it; "" stands for an entry that only one of them has.
+    """
 
     namespace: str
     link: str

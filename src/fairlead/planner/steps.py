@@ -25,6 +25,7 @@ from fairlead.model.host import (
     Step,
     SysctlKey,
     Value,
+    Vxlan,
 )
 
 # What must be there before what.  Ports are bound before any rule leads to them, so that a port
@@ -96,17 +97,18 @@ def difference(desired: State, observed: State) -> tuple[Step, ...]:
 def _without_consequences(removals: list[Step], desired: State) -> list[Step]:
     """Leave out what the kernel takes away by itself together with a link or namespace that goes."""
     namespaces = {step.key.name for step in removals if isinstance(step.key, NamespaceKey)}
-    macvlans = {step.key for step in removals if isinstance(step.before, Macvlan)}
     links = {(step.key.namespace, step.key.name) for step in removals if isinstance(step.key, LinkKey)}
+    # A macvlan has its hardware address, or its whole parent, and a VXLAN link its VNI all over the host.
+    holding = {step.key for step in removals if isinstance(step.before, (Macvlan, Vxlan))}
 
     def vanishes(key: Key) -> bool:
-        if isinstance(key, (LinkSettingKey, AddressKey)):
+        if isinstance(key, (LinkSettingKey, AddressKey, FdbKey, NeighbourKey)):
             return key.namespace in namespaces or (key.namespace, key.link) in links
         if isinstance(key, RouteKey):
             return key.namespace in namespaces
         if isinstance(key, LinkKey):
-            # A macvlan holds its hardware address, or its whole parent, until the kernel gets round to it.
-            return key.namespace in namespaces and key not in macvlans
+            # Others cannot have what it holds until the kernel gets round to it.
+            return key.namespace in namespaces and key not in holding
         return False
 
     return [step for step in removals if not vanishes(step.key)]
