@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from itertools import groupby
 
-from fairlead.kernel import messages, neighbours
+from fairlead.kernel import messages, neighbours, routing
 from fairlead.kernel.netlink import Refused, Request
 from fairlead.kernel.observe import observe, on_link, setting_path
 from fairlead.kernel.reasons import DUMMIES, is_of_kind, reason, taken
@@ -288,7 +288,7 @@ class _Work:
 
     def _change_address(self, key: AddressKey, wanted: bool) -> None:
         index = self._index(key.namespace, key.link)
-        request = messages.new_address if wanted else messages.delete_address
+        request = routing.new_address if wanted else routing.delete_address
         self._visit.talk(key.namespace).change(request(index, key.address))
 
     def _change_route(self, key: RouteKey, step: Step) -> None:
@@ -297,9 +297,9 @@ class _Work:
             return  # neither was there nor is wanted
         link = self._index(key.namespace, route.link) if route.link else 0
         if step.after is None:
-            request = messages.delete_route(key.destination, route, link)
+            request = routing.delete_route(key.destination, route, link)
         else:
-            request = messages.new_route(key.destination, route, link, replace=step.before is not None)
+            request = routing.new_route(key.destination, route, link, replace=step.before is not None)
         self._visit.talk(key.namespace).change(request)
 
     def _forward(self, key: FdbKey, step: Step) -> None:

@@ -1,41 +1,26 @@
 """Our words as route netlink requests, and the kernel's answers as values: nothing is sent here."""
 
-import socket
 import struct
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import ip_address
 from typing import Any
 
-from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL
 from pyroute2.netlink.rtnl import (
-    RTM_DELADDR,
     RTM_DELLINK,
-    RTM_DELROUTE,
-    RTM_GETADDR,
     RTM_GETLINK,
     RTM_GETNSID,
-    RTM_GETROUTE,
-    RTM_NEWADDR,
     RTM_NEWLINK,
     RTM_NEWNSID,
-    RTM_NEWROUTE,
 )
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from fairlead.kernel.netlink import Request
-from fairlead.model.addresses import Address, Interface, Subnet
-from fairlead.model.host import LinkSetting, Route, Vxlan
+from fairlead.model.host import LinkSetting, Vxlan
 
 IFF_UP, IFF_LOOPBACK = 1, 8
 SKIP_STATISTICS = 8  # RTEXT_FILTER_SKIP_STATS
-WITHOUT_DETECTION = 2  # IFA_F_NODAD: duplicate address detection takes two seconds
-MAIN_TABLE = 254
-PROTOCOL_BOOT = 3  # what `ip route add` and Docker leave, shown without a word by `ip route`
-SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_NOWHERE = 0, 253, 255
-UNICAST = 1
 BRIDGE_PORT = {
     LinkSetting.HAIRPIN: "IFLA_BRPORT_MODE",
     LinkSetting.ISOLATED: "IFLA_BRPORT_ISOLATED",
@@ -72,16 +57,6 @@ class FoundLink:
     mode: str
     learning: bool
     tunnel: Vxlan | None = None  # what a VXLAN link is
-
-
-@dataclass(frozen=True, slots=True)
-class FoundRoute:
-    """A route of the main table; `link` is a number, 0 for none; the lowest `priority` wins."""
-
-    destination: Subnet
-    gateway: Address | None
-    link: int
-    priority: int
 
 
 def link_named(name: str) -> Request:
@@ -206,54 +181,6 @@ def set_port(name: str, setting: LinkSetting, on: bool) -> Request:
     return _link_request(RTM_NEWLINK, [("IFLA_IFNAME", name), ("IFLA_LINKINFO", port)])
 
 
-def addresses_of(index: int) -> Request:
-    """Ask for the addresses of one link, both families."""
-    message = ifaddrmsg()
-    message["index"] = index
-    return Request(RTM_GETADDR, message)
-
-
-def new_address(index: int, address: Interface) -> Request:
-    """Give a link an address; IPv6 is usable at once."""
-    attributes = _address_attributes(address)
-    if address.version == 6:
-        attributes.append(("IFA_FLAGS", WITHOUT_DETECTION))
-    elif address.network.prefixlen < 31:
-        attributes.append(("IFA_BROADCAST", str(address.network.broadcast_address)))
-    return Request(RTM_NEWADDR, _address_message(index, address, attributes), NLM_F_CREATE | NLM_F_EXCL)
-
-
-def delete_address(index: int, address: Interface) -> Request:
-    """Take an address from a link."""
-    return Request(RTM_DELADDR, _address_message(index, address, _address_attributes(address)))
-
-
-def routes_of(version: int) -> Request:
-    """Ask for the main table of one IP version."""
-    message = rtmsg()
-    message["family"] = _family(version)
-    message["table"] = MAIN_TABLE
-    message["attrs"] = [("RTA_TABLE", MAIN_TABLE)]
-    return Request(RTM_GETROUTE, message)
-
-
-def new_route(destination: Subnet, route: Route, link: int, replace: bool) -> Request:
-    """Add a route to the main table, or put it in the place of the one to the same destination."""
-    message = _route_message(destination, route, link)
-    message["type"] = UNICAST
-    message["proto"] = PROTOCOL_BOOT
-    direct = destination.version == 4 and route.gateway is None
-    message["scope"] = SCOPE_LINK if direct else SCOPE_UNIVERSE
-    return Request(RTM_NEWROUTE, message, NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL))
-
-
-def delete_route(destination: Subnet, route: Route, link: int) -> Request:
-    """Delete a route from the main table."""
-    message = _route_message(destination, route, link)
-    message["scope"] = SCOPE_NOWHERE  # of any scope
-    return Request(RTM_DELROUTE, message)
-
-
 def namespace_number(descriptor: int) -> Request:
     """Ask by which number the asking namespace knows another one, given by file descriptor."""
     message = nsidmsg()
@@ -275,7 +202,7 @@ def read_link_index(answer: bytes) -> int:
 
 def read_link(answer: bytes) -> FoundLink:
     """A link's description."""
-    message = _decoded(ifinfmsg, answer)
+    message = decoded(ifinfmsg, answer)
     told = _Attributes(message)
     about = _Attributes(told.get("IFLA_LINKINFO"))
     is_port = about.get("IFLA_INFO_SLAVE_KIND") == "bridge"
@@ -311,34 +238,14 @@ def _tunnel(about: "_Attributes") -> Vxlan:
     return Vxlan(told["IFLA_VXLAN_ID"], ip_address(local), told["IFLA_VXLAN_PORT"] if quiet else 0)
 
 
-def read_address(answer: bytes) -> Interface:
-    """An address with its prefix length."""
-    message = _decoded(ifaddrmsg, answer)
-    address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-    return ip_interface(f"{address}/{message['prefixlen']}")
-
-
-def read_route(answer: bytes) -> FoundRoute:
-    """A route of the main table."""
-    message = _decoded(rtmsg, answer)
-    anywhere = "0.0.0.0" if message["family"] == socket.AF_INET else "::"
-    destination = message.get_attr("RTA_DST") or anywhere
-    gateway = message.get_attr("RTA_GATEWAY")
-    return FoundRoute(
-        destination=ip_network(f"{destination}/{message['dst_len']}", strict=False),
-        gateway=ip_address(gateway) if gateway else None,
-        link=message.get_attr("RTA_OIF") or 0,
-        priority=message.get_attr("RTA_PRIORITY") or 0,
-    )
-
-
 def read_namespace_number(answer: bytes) -> int:
     """The number of a namespace, -1 if it has none in the asking one."""
-    number = _decoded(nsidmsg, answer).get_attr("NETNSA_NSID")
+    number = decoded(nsidmsg, answer).get_attr("NETNSA_NSID")
     return -1 if number in (None, NO_NUMBER) else int(number)
 
 
-def _decoded(form: Any, answer: bytes) -> Any:
+def decoded(form: Any, answer: bytes) -> Any:
+    """An answer as the pyroute2 message of that form."""
     message = form(answer)
     message.decode()
     return message
@@ -375,36 +282,3 @@ def _link_request(
         message["flags"] = IFF_UP if state else 0
         message["change"] = IFF_UP
     return Request(kind, message, flags)
-
-
-def _family(version: int) -> int:
-    return int(socket.AF_INET if version == 4 else socket.AF_INET6)
-
-
-def _address_attributes(address: Interface) -> list[Any]:
-    return [("IFA_LOCAL", str(address.ip)), ("IFA_ADDRESS", str(address.ip))]
-
-
-def _address_message(index: int, address: Interface, attributes: list[Any]) -> Any:
-    message = ifaddrmsg()
-    message["family"] = _family(address.version)
-    message["prefixlen"] = address.network.prefixlen
-    message["index"] = index
-    message["attrs"] = attributes
-    return message
-
-
-def _route_message(destination: Subnet, route: Route, link: int) -> Any:
-    message = rtmsg()
-    message["family"] = _family(destination.version)
-    message["dst_len"] = destination.prefixlen
-    message["table"] = MAIN_TABLE
-    attributes: list[Any] = []
-    if destination.prefixlen:
-        attributes.append(("RTA_DST", str(destination.network_address)))
-    if route.gateway is not None:
-        attributes.append(("RTA_GATEWAY", str(route.gateway)))
-    if link:
-        attributes.append(("RTA_OIF", link))
-    message["attrs"] = attributes
-    return message

@@ -13,13 +13,8 @@ from dataclasses import replace
 from fairlead.kernel.messages import (
     BRIDGE_PORT,
     FoundLink,
-    FoundRoute,
-    addresses_of,
     namespace_number,
-    read_address,
     read_namespace_number,
-    read_route,
-    routes_of,
 )
 from fairlead.kernel.neighbours import (
     FoundNeighbour,
@@ -30,6 +25,7 @@ from fairlead.kernel.neighbours import (
     read_neighbour,
 )
 from fairlead.kernel.netlink import Refused, Request
+from fairlead.kernel.routing import FoundRoute, addresses_of, read_address, read_route, routes_of
 from fairlead.kernel.visit import Visit
 from fairlead.model.addresses import Address, Interface
 from fairlead.model.errors import NotFound

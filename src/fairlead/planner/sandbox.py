@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
+from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import (
     AddressKey,
@@ -80,11 +81,12 @@ def place_state(network: Network, sandbox: Sandbox, endpoint: Endpoint) -> dict[
             state[RouteKey(sandbox.name, EVERYWHERE4)] = Route(endpoint.gateway4, inner)
         if endpoint.gateway6 is not None:
             state[RouteKey(sandbox.name, EVERYWHERE6)] = Route(endpoint.gateway6, inner)
-    state.update(_names(network, endpoint))
+    state.update(name_state(network, endpoint))
     return state
 
 
-def _names(network: Network, endpoint: Endpoint) -> dict[Key, Value | None]:
+def name_state(network: Network, endpoint: Endpoint | RemoteEndpoint) -> dict[Key, Value | None]:
+    """The names by which a network knows an endpoint, wherever that is."""
     if network.default_bridge or not endpoint.names:
         return {}
     state: dict[Key, Value | None] = {}
