@@ -19,7 +19,7 @@ def shell_lines() -> Iterator[list[str]]:
     for document in DOCUMENTS:
         for block in re.findall(r"```(?:sh|console)\n(.*?)```", document.read_text(), re.DOTALL):
             prompted = "$ " in block
-            for line in block.splitlines():
+            for line in block.replace("\\\n", " ").splitlines():
                 if prompted and not line.startswith("$ "):
                     continue  # what a command printed
                 yield shlex.split(line.removeprefix("$ "), comments=True)

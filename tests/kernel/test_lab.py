@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.lab import control_groups, traces
+from fairlead.lab.etcd import Etcd, member_pid
 from fairlead.lab.lab import STATE_ROOT, Lab
 from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound
 
@@ -237,4 +238,23 @@ def test_the_command_line_runs_a_lab() -> None:
     finally:
         assert fairlead("down", "--name", name).returncode == 0
     assert fairlead("status", "--name", name).returncode == 1
+    nothing_is_left(name)
+
+
+def test_etcd_runs_on_the_first_hosts() -> None:
+    name = f"{NAME}-etcd"
+    with Lab(name, hosts=3) as made:
+        etcd = Etcd(made.hosts, 2)
+        etcd.start()
+        first, second, third = made.hosts
+        assert member_pid(first) and member_pid(second) and not member_pid(third)
+        ask = f"etcdctl --endpoints={first.address}:2379,{second.address}:2379"
+        third.run(f"{ask} put /x y", check=True)
+        etcd.kill(second)
+        assert not member_pid(second)
+        etcd.start_member(second)
+        etcd.wait(second)
+        assert third.run(f"{ask} get /x", check=True).stdout.split() == ["/x", "y"]
+        with pytest.raises(InvalidParameter, match="1 to 3"):
+            Etcd(made.hosts, 4)
     nothing_is_left(name)

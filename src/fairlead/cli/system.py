@@ -184,6 +184,10 @@ _PROXIES = (
     (" HTTPS Proxy", "HttpsProxy", True),
     (" No Proxy", "NoProxy", True),
 )
+_CLUSTER = (
+    (" Cluster Store", "ClusterStore", True),
+    (" Cluster Advertise", "ClusterAdvertise", True),
+)
 
 
 def _lines(found: Document, fields: tuple[tuple[str, str, bool], ...]) -> list[str]:
@@ -215,6 +219,7 @@ def server_info(found: Document) -> str:
     if found.get("Labels"):
         lines += [" Labels:", *(f"  {label}" for label in found["Labels"])]
     lines.append(f" Experimental: {_go(found.get('ExperimentalBuild', False))}")
+    lines += _lines(found, _CLUSTER)
     lines += _registries(found.get("RegistryConfig") or {})
     lines.append(f" Live Restore Enabled: {_go(found.get('LiveRestoreEnabled', False))}")
     pools = found.get("DefaultAddressPools") or []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fairlead.daemon.cluster import cluster
 from fairlead.daemon.options import BY_KEY, BY_NAME, IGNORED_KEYS, Kind, Option
 from fairlead.model.config import AddressPool, Settings
 from fairlead.model.container import Ulimit
@@ -74,6 +75,7 @@ def _require_kind(option: Option, value: object, start: str) -> None:
         Kind.NUMBER: isinstance(value, int) and not isinstance(value, bool),
         Kind.SWITCH: isinstance(value, bool),
         Kind.TEXTS: strings(value),
+        Kind.MAP: isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
         Kind.POOLS: isinstance(value, list) and all(isinstance(item, dict) for item in value),
         Kind.ULIMITS: isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()),
     }
@@ -126,7 +128,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     parsed: dict[str, Any] = {}
     plain = (
         "data-root exec-root bridge mtu iptables ip6tables ip-forward ip-masq icc userland-proxy "
-        "live-restore default-runtime init init-path shutdown-timeout debug"
+        "live-restore default-runtime init init-path shutdown-timeout debug overlay-port"
     )
     for name in plain.split():
         if name in values:
@@ -137,7 +139,15 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     for name, parse in PARSERS.items():
         if name in values:
             parsed[FIELDS.get(name, name.replace("-", "_"))] = parse(values[name])
-    settings = Settings(**parsed)
+    settings = Settings(
+        **parsed,
+        cluster=cluster(
+            values.get("cluster-store", ""),
+            values.get("cluster-advertise", ""),
+            values.get("cluster-store-opt", ()),
+            insecure=values.get("tls") is False,
+        ),
+    )
     _require_consistent(settings)
     return settings
 
@@ -244,3 +254,5 @@ def _require_consistent(settings: Settings) -> None:
         raise InvalidParameter("cannot set bip: there is no default bridge with --bridge=none")
     if settings.mtu and not 68 <= settings.mtu <= 65535:
         raise InvalidParameter(f"cannot set mtu: {settings.mtu} is not between 68 and 65535")
+    if not 0 < settings.overlay_port < 65536:
+        raise InvalidParameter(f"cannot set overlay-port: {settings.overlay_port} is no port")

@@ -16,6 +16,7 @@ class Kind(Enum):
     TEXTS = "list of strings"
     POOLS = "list of pools"
     ULIMITS = "map of limits"
+    MAP = "map of strings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,26 @@ OPTIONS = (
         "Seconds for containers to stop when the daemon ends",
         True,
     ),
+    Option(
+        ("--cluster-store",),
+        "cluster-store",
+        TEXT,
+        "Store that the hosts of a cluster share: etcd://HOST:PORT[,HOST:PORT...][/PREFIX]",
+    ),
+    Option(
+        ("--cluster-advertise",),
+        "cluster-advertise",
+        TEXT,
+        "What the other hosts reach this one by: ADDRESS:PORT or INTERFACE:PORT",
+    ),
+    Option(
+        ("--cluster-store-opt",),
+        "cluster-store-opts",
+        Kind.MAP,
+        "Option(s) of the cluster store, NAME=VALUE: kv.cacertfile, kv.certfile, kv.keyfile, kv.path, "
+        "kv.insecure, discovery.heartbeat, discovery.ttl",
+    ),
+    Option(("--overlay-port",), "overlay-port", NUMBER, "UDP port of overlay networks (VXLAN), 4789"),
     Option(("--tls",), "tls", SWITCH, "TLS on TCP sockets; --tls=false lets anybody in who reaches them"),
     Option(("--tlsverify",), "tlsverify", SWITCH, "TLS on TCP sockets, clients show certificates too"),
     Option(("--tlscacert",), "tlscacert", TEXT, "Certificates that clients' are checked against"),

@@ -98,6 +98,8 @@ def render_info(facts: HostFacts, release: str, now: int, version: Version) -> d
     }
     if facts.address_pools:
         document["DefaultAddressPools"] = [{"Base": base, "Size": size} for base, size in facts.address_pools]
+    if facts.cluster_store:
+        document |= {"ClusterStore": facts.cluster_store, "ClusterAdvertise": facts.cluster_advertise}
     if version >= (1, 44):
         document["CDISpecDirs"] = []
     if version < (1, 25):

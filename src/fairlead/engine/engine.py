@@ -183,6 +183,8 @@ class Engine:
             registry_mirrors=settings.registry_mirrors,
             default_runtime=settings.default_runtime,
             forwarding=await self._context.machine.forwarding(),
+            cluster_store=settings.cluster.store if settings.cluster else "",
+            cluster_advertise=settings.cluster.advertise if settings.cluster else "",
             address_pools=tuple((str(each.base), each.size) for each in settings.default_address_pools),
             containers=len(states),
             running=states.count("running"),

@@ -11,6 +11,7 @@ import click
 
 from fairlead.lab import control_groups
 from fairlead.lab.engine import COMMANDS
+from fairlead.lab.etcd import Etcd, member_pid
 from fairlead.lab.host import Host
 from fairlead.lab.lab import OUTSIDE, Lab
 from fairlead.model.errors import FairleadError
@@ -44,18 +45,25 @@ def command() -> None:
 @click.option(
     "--engine", default="fairlead", show_default=True, type=click.Choice(list(COMMANDS)), help="which engine"
 )
+@click.option(
+    "--etcd", "members", default=0, metavar="N", help="start etcd on the first N hosts and join the engines"
+)
 @click.argument("flags", nargs=-1, type=click.UNPROCESSED)
 @_said
-def up(hosts: int, name: str, no_engine: bool, engine: str, flags: tuple[str, ...]) -> None:
+def up(hosts: int, name: str, no_engine: bool, engine: str, members: int, flags: tuple[str, ...]) -> None:
     """Make hosts named host1, host2, ... with an engine each; FLAGS after -- go to the engines."""
-    lab = Lab(name, hosts).up()
-    if not no_engine:
-        try:
-            for host in lab.hosts:
-                host.start_engine(*flags, kind=engine)
-        except BaseException:
-            lab.down()
-            raise
+    lab = Lab(name, hosts)
+    etcd = Etcd(lab.hosts, members) if members else None
+    lab.up()
+    try:
+        if etcd:
+            etcd.start()
+            flags = (*etcd.engine_flags, *flags)
+        for host in () if no_engine else lab.hosts:
+            host.start_engine(*flags, kind=engine)
+    except BaseException:
+        lab.down()
+        raise
     option = "" if name == "lab" else f" --name {name}"
     for host in lab.hosts:
         click.echo(f"{host.name}  {host.address}  export DOCKER_HOST={host.docker_host}")
@@ -83,7 +91,9 @@ def execute(name: str, host: str, words: tuple[str, ...]) -> None:
 def status(name: str, everything: bool) -> None:
     """Show the hosts and whether their engines run."""
     labs = Lab.names() if everything else [Lab.attach(name).name]
-    rows: list[tuple[str, ...]] = [("LAB", "HOST", "ADDRESS", "STATE", "ENGINE", "PROCESSES", "SOCKET")]
+    rows: list[tuple[str, ...]] = [
+        ("LAB", "HOST", "ADDRESS", "STATE", "ENGINE", "ETCD", "PROCESSES", "SOCKET")
+    ]
     for each in labs:
         lab = Lab.attach(each) if control_groups.children(each) else Lab(each)
         rows += [_row(each, host) for host in (*lab.hosts, lab.outside)]
@@ -99,7 +109,10 @@ def _row(lab: str, host: Host) -> tuple[str, ...]:
     else:
         pid = host.engine.pid
         engine, socket = f"process {pid}" if pid else "none", str(host.socket)
-    return lab, host.name, host.address, state, engine, str(len(control_groups.processes(host.group))), socket
+    member = member_pid(host)
+    etcd = f"process {member}" if member else ""
+    processes = str(len(control_groups.processes(host.group)))
+    return lab, host.name, host.address, state, engine, etcd, processes, socket
 
 
 @command.command("down")

@@ -3,11 +3,21 @@
 All timing is etcd's own for a LAN, unless a caller wants elections to be quick.
 """
 
+import os
+import signal
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairlead.lab import control_groups
+from fairlead.lab.host import Host
+from fairlead.model.errors import Failed, InvalidParameter
+
 CLIENTS, PEERS = 2379, 2380  # ports
+READY = 60.0  # seconds
+PAUSE = 0.1
+ADVERTISED = "eth0:2376"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +48,67 @@ def member_command(
         words += ["--client-cert-auth", "--trusted-ca-file", tls.ca]
         words += ["--cert-file", tls.certificate, "--key-file", tls.key]
     return [*words, *more]
+
+
+class Etcd:
+    """The members on the first hosts of a lab, `count` of them."""
+
+    def __init__(self, hosts: Sequence[Host], count: int):
+        if not 1 <= count <= len(hosts):
+            raise InvalidParameter(
+                f"cannot start {count} members of etcd: 1 to {len(hosts)} are possible, one on a host"
+            )
+        self.hosts = tuple(hosts[:count])
+
+    @property
+    def engine_flags(self) -> list[str]:
+        """What an engine must be told to be one of the cluster."""
+        addresses = ",".join(f"{host.address}:{CLIENTS}" for host in self.hosts)
+        store = ["--cluster-store", f"etcd://{addresses}", "--cluster-store-opt", "kv.insecure=true"]
+        return [*store, "--cluster-advertise", ADVERTISED]
+
+    def start(self) -> None:
+        """Start all members and wait until each reads what all agree on.  Failed with the end of a log."""
+        for host in self.hosts:
+            self.start_member(host)
+        for host in self.hosts:
+            self.wait(host)
+
+    def start_member(self, host: Host) -> None:
+        """Start one member, also again: its data is still there."""
+        members = {each.name: each.address for each in self.hosts}
+        with _log(host).open("ab") as log:
+            host.start(member_command(host.name, members, host.state / "etcd"), output=log, errors=log)
+
+    def wait(self, host: Host) -> None:
+        """Until a member answers.  Failed with the end of its log when it does not."""
+        limit = time.monotonic() + READY
+        command = ["etcdctl", f"--endpoints={host.address}:{CLIENTS}", "endpoint", "health"]
+        while not host.run(command).ok:
+            if time.monotonic() > limit:
+                said = "\n".join(_log(host).read_text(errors="replace").splitlines()[-10:])
+                raise Failed(f"cannot start etcd in {host.name}:\n{said}")
+            time.sleep(PAUSE)
+
+    def kill(self, host: Host) -> None:
+        """End one member as a power failure does."""
+        if pid := member_pid(host):
+            os.kill(pid, signal.SIGKILL)
+            while member_pid(host) == pid:
+                time.sleep(PAUSE / 10)
+
+
+def member_pid(host: Host) -> int:
+    """The member on a host as the machine counts processes; 0 when none runs."""
+    for pid in control_groups.processes(host.group):
+        try:
+            name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        if name == "etcd" and rest.split()[0] not in "ZX":
+            return pid
+    return 0
+
+
+def _log(host: Host) -> Path:
+    return host.state / "etcd.log"

@@ -73,6 +73,7 @@ class Host:
             "LANG": "C.UTF-8",
             "TERM": os.environ.get("TERM", "dumb"),
             "DOCKER_HOST": self.docker_host,
+            "ETCDCTL_API": "3",
             "DOCKER_CONFIG": str(self.state / "docker-cli"),
         }
 

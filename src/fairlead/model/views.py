@@ -141,6 +141,8 @@ class HostFacts:
     address_pools: tuple[tuple[str, int], ...] = ()
     default_runtime: str = "runc"
     init_binary: str = "docker-init"
+    cluster_store: str = ""
+    cluster_advertise: str = ""
     warnings: tuple[str, ...] = ()
     containers: int = 0
     running: int = 0

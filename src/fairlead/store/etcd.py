@@ -27,7 +27,7 @@ from fairlead.store.etcd_members import Members, Patience, Refused
 
 RANGE, TRANSACTION, WATCH = "/v3/kv/range", "/v3/kv/txn", "/v3/watch"
 GRANT, KEEP_ALIVE, REVOKE = "/v3/lease/grant", "/v3/lease/keepalive", "/v3/lease/revoke"
-PAGE = 1000  # keys in one answer
+PAGE = 500  # keys in one answer
 QUIET = 5.0  # seconds without news after which a watch asks whether its member is still there
 NO_LEASE, COMPACTED = "lease not found", "has been compacted"
 

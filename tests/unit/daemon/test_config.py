@@ -25,6 +25,7 @@ WRONG = {
     Kind.TEXTS: "x",
     Kind.POOLS: {},
     Kind.ULIMITS: [],
+    Kind.MAP: ["x=y"],
 }
 
 

@@ -327,6 +327,18 @@ def test_the_version_tells_which_api_versions_are_served() -> None:
     assert document["Components"][0]["Name"] == "Engine"  # type: ignore[index]
 
 
+def test_info_names_the_cluster_where_there_is_one() -> None:
+    shown = system.render_info(
+        HostFacts(cluster_store="etcd://10.0.0.5:2379", cluster_advertise="10.0.0.1:2376"),
+        "1",
+        MINUTE,
+        NEWEST,
+    )
+    assert shown["ClusterStore"] == "etcd://10.0.0.5:2379"
+    assert shown["ClusterAdvertise"] == "10.0.0.1:2376"
+    assert "ClusterStore" not in system.render_info(HostFacts(), "1", MINUTE, NEWEST)
+
+
 def test_info_of_different_versions() -> None:
     facts = HostFacts(insecure_registries=("reg:5000", "10.0.0.0/8"), address_pools=(("10.0.0.0/8", 24),))
     old, new = (system.render_info(facts, "0.1.0", MINUTE, version) for version in (Version(1, 24), NEWEST))
