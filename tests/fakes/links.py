@@ -40,7 +40,7 @@ MTUS = range(68, 65536)
 READ_ONLY = {("kernel", "osrelease"): "6.1.0"}
 GLOBAL = {("net", "ipv4", "ip_forward"): "0"}
 PER_LINK = {
-    "ipv4": {"route_localnet": "0"},
+    "ipv4": {"route_localnet": "0", "arp_ignore": "0"},
     "ipv6": {"disable_ipv6": "0", "accept_ra": "1", "addr_gen_mode": "0"},
 }
 

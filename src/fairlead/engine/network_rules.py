@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from fairlead.engine.macvlan_rules import require_macvlan, with_shim_reserved
 from fairlead.ipam.pools import overlaps
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.commands import CreateNetwork
@@ -60,10 +61,17 @@ def require_sound(request: CreateNetwork, existing: Sequence[Network]) -> None:
         raise NotFound(f'configuration network "{request.config_from}" does not exist')
     if request.driver in SINGLE_DRIVERS:
         raise Forbidden(f'only one instance of "{request.driver}" network is allowed')
+    if request.driver == "ipvlan":
+        raise Failed(
+            "operation not supported: this engine makes no ipvlan networks; macvlan networks give containers "
+            "addresses of the host's LAN as well"
+        )
     if request.driver and request.driver not in DRIVERS:
         raise NotFound(f'plugin "{request.driver}" not found')
     if request.driver in ("", "bridge"):
         _require_bridge_options(request.options, existing)
+    if request.driver == "macvlan":
+        require_macvlan(request, existing)
 
 
 def _require_bridge_options(options: Mapping[str, str], existing: Sequence[Network]) -> None:
@@ -92,6 +100,8 @@ def checked_pools(request: CreateNetwork, used: Sequence[Subnet]) -> tuple[Pool,
 
     Source: libnetwork `network.go` ipamAllocateVersion: gateway, then auxiliary addresses.
     """
+    if request.driver == "macvlan":
+        request = with_shim_reserved(request)
     pools = tuple(
         _checked_pool(pool, used) for pool in sorted(request.pools, key=lambda each: each.subnet.version)
     )

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 
 from fairlead.engine.context import Context
 from fairlead.engine.ledger import drop, put
+from fairlead.engine.macvlan_rules import links_of_parent, require_parent
 from fairlead.engine.network_rules import checked_pools, default_options, require_sound
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.ipam.pools import BUILT_IN, choose, relevant_routes
@@ -82,7 +83,13 @@ class Networks:
         await self._default_bridge()
         for network in list(self._context.records.networks.values()):
             if network.phase == "settled":
-                await self._restore(network)
+                try:
+                    await self._restore(network)
+                except FairleadError as error:
+                    if network.default_bridge:
+                        raise
+                    # One whose parent has gone from the host keeps no other from its place.
+                    log.error("cannot bring network %s into line: %s", network.name, error.message)
             else:
                 await self._take_away(network)
 
@@ -189,6 +196,8 @@ class Networks:
                     network = replace(network, pools=(await self._chosen_pool(), *pools))
                     await context.ledger.commit(put(network))
                 context.at("network create: record pending")
+                if network.driver == "macvlan":
+                    require_parent(network, await context.reconciler.observe(links_of_parent(network)))
                 await self._make(network)
                 context.at("network create: bridge made")
             except BaseException:
@@ -201,7 +210,7 @@ class Networks:
     def _warning(self, network: Network) -> str:
         """What is lawful and will not work: packets that no link leads out of the host."""
         uplink = self._context.surroundings.uplink_mtu
-        if network.internal or network.mtu <= uplink:
+        if network.internal or not driver_of(network).host_end or network.mtu <= uplink:
             return ""
         return (
             f"The MTU of network {network.name}, {network.mtu}, is larger than the {uplink} of the link that "
@@ -240,9 +249,9 @@ class Networks:
         return Removed(tuple(names))
 
     async def _make(self, network: Network) -> None:
-        """Converge a network; before one with IPv6 what all such networks stand on, which then stays."""
+        """Converge a network; before one whose IPv6 the host routes what all such need, which then stays."""
         context = self._context
-        if network.enable_ipv6:
+        if network.enable_ipv6 and driver_of(network).publishes:
             there = await context.reconciler.observe([IPV6_FORWARDING])
             await context.reconciler.converge(
                 ipv6_base_state(context.settings, there[IPV6_FORWARDING] == "1")

@@ -161,7 +161,15 @@ class Sandboxes:
         driver = driver_of(network)
         if not driver.addressed:
             return common
-        taken = {address for each in self.members(network.id) for address in _addresses(each)}
+        members = self.members(network.id)
+        if members and driver.alone(network):
+            holder = context.records.containers[members[0].container_id].name
+            raise Failed(
+                "failed to create the macvlan port: invalid argument: "
+                f"network {network.name} has room for one container, and {holder} is there"
+            )
+        routed = driver.internal_gateway or not network.internal
+        taken = {address for each in members for address in _addresses(each)}
         pool4 = next((pool for pool in network.pools if pool.subnet.version == 4), None)
         pool6 = next((pool for pool in network.pools if pool.subnet.version == 6), None)
         ipv4 = ipv6 = None
@@ -181,8 +189,8 @@ class Sandboxes:
             mac=mac or (mac_from_ipv4(ipv4.ip) if ipv4 else mac_from_bytes(context.clock.chance(4))),
             ipv4=ipv4,
             ipv6=ipv6,
-            gateway4=_gateway4(pool4.way_out) if pool4 else None,
-            gateway6=_gateway6(pool6.way_out) if pool6 and ipv6 else None,
+            gateway4=_gateway4(pool4.way_out) if pool4 and routed else None,
+            gateway6=_gateway6(pool6.way_out) if pool6 and ipv6 and routed else None,
             names=_names(container, attachment, network),
         )
 

@@ -11,6 +11,9 @@ ENABLE_ICC = "com.docker.network.bridge.enable_icc"
 ENABLE_MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
 DEFAULT_GATEWAY = "DefaultGatewayIPv4"  # the auxiliary address that --default-gateway becomes
 HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
+PARENT = "parent"  # of a macvlan network: the host's link that its own are on
+MACVLAN_MODE = "macvlan_mode"
+HOST_SHIM = "io.fairlead.macvlan.host_shim"  # the host's own addresses on a macvlan network
 HOST_IPV4 = "com.docker.network.host_ipv4"
 MTU = "com.docker.network.driver.mtu"
 

@@ -8,6 +8,7 @@ from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import Key, Value
 from fairlead.model.network import Network
 from fairlead.model.surroundings import Surroundings
+from fairlead.planner import macvlan
 from fairlead.planner.bridge import bridge_state, endpoint_state
 
 NetworkState = Callable[[Network, Settings, Surroundings], dict[Key, Value | None]]
@@ -29,6 +30,10 @@ def _no_place(
     return {}
 
 
+def _for_many(network: Network) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Driver:
     """A kind of network.
@@ -37,7 +42,9 @@ class Driver:
     endpoint; its text is the container's name, for messages.  `addressed`: its endpoints have a
     link of their own in the sandbox, with leased addresses and names.  `host_end`: that link is
     one end of a veth pair.  `publishes`: ports of the host can lead to its endpoints.
-    `several_subnets`: it may have more than one of an IP version.
+    `several_subnets`: it may have more than one of an IP version.  `internal_gateway`: endpoints of
+    an internal network have a way out all the same, into which nothing is let.  `alone` tells
+    whether a network has room for one endpoint only.
     """
 
     network_state: NetworkState = _nothing
@@ -46,11 +53,27 @@ class Driver:
     host_end: bool = False
     publishes: bool = False
     several_subnets: bool = False
+    internal_gateway: bool = False
+    alone: Callable[[Network], bool] = _for_many
 
 
 DRIVERS: Mapping[str, Driver] = {
-    "bridge": Driver(bridge_state, endpoint_state, addressed=True, host_end=True, publishes=True),
+    "bridge": Driver(
+        bridge_state,
+        endpoint_state,
+        addressed=True,
+        host_end=True,
+        publishes=True,
+        internal_gateway=True,
+    ),
     "host": Driver(),
+    "macvlan": Driver(
+        macvlan.network_state,
+        macvlan.endpoint_state,
+        addressed=True,
+        several_subnets=True,
+        alone=macvlan.alone,
+    ),
     "null": Driver(),
 }
 

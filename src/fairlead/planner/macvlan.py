@@ -1,0 +1,122 @@
+"""What a macvlan network is made of on its host, and each of its endpoints.
+
+The containers have links of their own on the parent's wire.  The host routes and filters nothing
+for them, and does not hear them either: that takes a link of its own beside theirs, the host shim.
+"""
+
+from ipaddress import ip_interface
+
+from fairlead.model.addresses import Interface, Subnet, mac_from_bytes
+from fairlead.model.config import Settings
+from fairlead.model.endpoint import Endpoint, Sandbox
+from fairlead.model.host import (
+    DUMMY_NAME,
+    AddressKey,
+    Dummy,
+    Key,
+    LinkKey,
+    LinkSetting,
+    LinkSettingKey,
+    Macvlan,
+    MacvlanMode,
+    Route,
+    RouteKey,
+    SysctlKey,
+    Value,
+)
+from fairlead.model.network import HOST_SHIM, MACVLAN_MODE, PARENT, Network
+from fairlead.model.surroundings import Surroundings
+from fairlead.planner.sandbox import place_state
+
+
+def own_parent(network: Network) -> str:
+    """The name of the parent that is made for a network when none is given: Docker's."""
+    return DUMMY_NAME + network.id[:12]
+
+
+def parent(network: Network) -> str:
+    """The link that the network's links are on."""
+    return network.options.get(PARENT) or own_parent(network)
+
+
+def mode(network: Network) -> MacvlanMode:
+    """Whom the network's containers reach."""
+    return MacvlanMode(network.options.get(MACVLAN_MODE) or MacvlanMode.BRIDGE)
+
+
+def alone(network: Network) -> bool:
+    """Whether only one endpoint at a time has room on the network."""
+    return mode(network) is MacvlanMode.PASSTHRU
+
+
+def shim_name(network: Network) -> str:
+    """The name of the host's own link on the network."""
+    return "shim-" + network.id[:10]
+
+
+def shim_addresses(text: str) -> tuple[Interface, ...]:
+    """The addresses that the option asks for: ADDRESS[/PREFIX], several with commas between.
+
+    Without a prefix an address stands alone: the host's routes stay as they are but for the
+    containers.  Raises ValueError for what is no address.
+    """
+    return tuple(ip_interface(word.strip()) for word in text.split(",")) if text else ()
+
+
+def network_state(
+    network: Network, settings: Settings, surroundings: Surroundings
+) -> dict[Key, Value | None]:
+    """The parent if none was given, and the host shim if there is to be one."""
+    state: dict[Key, Value | None] = {}
+    if not network.options.get(PARENT):
+        state[LinkKey("", parent(network))] = Dummy()
+        state[LinkSettingKey("", parent(network), LinkSetting.UP)] = "on"
+    if network.options.get(HOST_SHIM):
+        state.update(_shim(network))
+    return state
+
+
+def _shim(network: Network) -> dict[Key, Value | None]:
+    name = shim_name(network)
+    state: dict[Key, Value | None] = {
+        LinkKey("", name): Macvlan(
+            parent(network), MacvlanMode.BRIDGE, mac_from_bytes(bytes.fromhex(network.id[:8]))
+        ),
+        # It hears who asks for the host's other addresses too, and must not answer in their place.
+        SysctlKey("", ("net", "ipv4", "conf", name, "arp_ignore")): "1",
+        LinkSettingKey("", name, LinkSetting.UP): "on",
+    }
+    for address in shim_addresses(network.options[HOST_SHIM]):
+        state[AddressKey("", name, address)] = True
+    for span in _ranges(network):
+        state[RouteKey("", span)] = Route(None, name)
+    return state
+
+
+def _ranges(network: Network) -> list[Subnet]:
+    """The spans that all the containers' addresses are from, of those pools that have one."""
+    return [pool.ip_range for pool in network.pools if pool.ip_range is not None]
+
+
+def endpoint_state(
+    network: Network,
+    sandbox: Sandbox,
+    endpoint: Endpoint,
+    label: str,
+    settings: Settings,
+    surroundings: Surroundings,
+) -> dict[Key, Value | None]:
+    """The link in the sandbox with what is on it, and the shim's way to it.  The MTU is the parent's."""
+    state: dict[Key, Value | None] = {
+        LinkKey(sandbox.name, endpoint.interface): Macvlan(parent(network), mode(network), endpoint.mac),
+    }
+    state.update(place_state(network, sandbox, endpoint))
+    if network.options.get(HOST_SHIM):
+        for address in (endpoint.ipv4, endpoint.ipv6):
+            if address is not None and not _in_range(network, address):
+                state[RouteKey("", ip_interface(address.ip).network)] = Route(None, shim_name(network))
+    return state
+
+
+def _in_range(network: Network, address: Interface) -> bool:
+    return any(address.ip in span for span in _ranges(network))
