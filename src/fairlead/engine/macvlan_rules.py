@@ -44,7 +44,9 @@ def _require_shim(request: CreateNetwork, mode: MacvlanMode) -> None:
     try:
         addresses = [each.ip for each in shim_addresses(request.options[HOST_SHIM])]
     except ValueError as error:
-        raise InvalidParameter(f"{subject}: {error}") from error
+        raise InvalidParameter(
+            f"{subject}: {request.options[HOST_SHIM]!r} is not ADDRESS or ADDRESS/PREFIX"
+        ) from error
     for address in addresses:
         if not any(address in pool.subnet for pool in request.pools):
             raise InvalidParameter(f"{subject}: {address} is in none of the subnets that it is made with")
