@@ -32,7 +32,7 @@ class Creation:
         config = merge_image(request.config, image.config)
         path, args = command_line(config)
         host_config = self._with_target(complete(request.host_config, context.settings))
-        self._require_consistent(config, host_config)
+        self._require_consistent(request.config, host_config)
         links = self._links(host_config)
         identity = context.new_id()
         container = Container(
@@ -147,7 +147,10 @@ class Creation:
         return tuple(links)
 
     def _require_consistent(self, config: Config, host_config: HostConfig) -> None:
-        """Refuse options that contradict each other (Docker's `verifyContainerSettings`)."""
+        """Refuse options that contradict each other (Docker's `verifyContainerSettings`).
+
+        `config` is what was asked for: what an image says contradicts nothing.
+        """
         if host_config.auto_remove and host_config.restart_policy.name not in ("", "no"):
             raise InvalidParameter("can't create 'AutoRemove' container with restart policy")
         if config.working_dir and not config.working_dir.startswith("/"):

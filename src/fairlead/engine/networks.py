@@ -10,7 +10,7 @@ from fairlead.engine.ledger import drop, put
 from fairlead.engine.macvlan_rules import links_of_parent, require_parent
 from fairlead.engine.network_rules import checked_pools, default_options, require_sound
 from fairlead.engine.sandboxes import Sandboxes
-from fairlead.ipam.pools import BUILT_IN, choose, relevant_routes
+from fairlead.ipam.pools import BUILT_IN, choose, overlaps, relevant_routes
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.commands import CreateNetwork
 from fairlead.model.errors import Conflict, FairleadError, Forbidden, NotFound
@@ -162,11 +162,12 @@ class Networks:
     async def _default_pool(self, before: Network | None) -> Pool:
         """The subnet of docker0: --bip's, else the one it had, else the first free."""
         settings = self._context.settings
+        kept = before is not None and self._fits(before)
         if settings.bip is not None:
             subnet: Subnet = settings.bip.network
             address: Address = settings.bip.ip
         else:
-            subnet = before.pools[0].subnet if before is not None else await self._free_subnet(4)
+            subnet = before.pools[0].subnet if before and kept else await self._free_subnet(4)
             address = subnet.network_address + 1
         router = settings.default_gateway
         return Pool(
@@ -175,9 +176,18 @@ class Networks:
             gateway=address,
             auxiliary={DEFAULT_GATEWAY: router} if router is not None else {},
             # Docker's inspect shows the gateway only where somebody chose it, or after a restart.
-            gateway_requested=before is not None
-            or settings.bip is not None
-            or settings.default_gateway is not None,
+            gateway_requested=kept or settings.bip is not None or settings.default_gateway is not None,
+        )
+
+    def _fits(self, before: Network) -> bool:
+        """Whether docker0 keeps its subnet: it is in use, or where the settings want subnets to be."""
+        blocks = self._context.settings.default_address_pools
+        bases = [block.base for block in blocks if block.base.version == 4]
+        subnet = before.pools[0].subnet
+        return (
+            bool(self._sandboxes.members(before.id))
+            or not bases
+            or any(overlaps(subnet, base) for base in bases)
         )
 
     # -- creating and removing -------------------------------------------------------------------

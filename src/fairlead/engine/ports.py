@@ -83,6 +83,10 @@ class Allocation:
             raise Failed("all ports are allocated")
         holders = (self._holder((request.protocol, address, span[0])) for address in addresses)
         holder = next(each for each in holders if each is not None)
+        if len(span) > 1:
+            raise Failed(
+                f"all ports are allocated: {request.host_port}: {first} is held by container {holder}"
+            )
         raise Failed(
             f"Bind for {addresses[0]}:{first} failed: port is already allocated: held by container {holder}"
         )
@@ -94,12 +98,16 @@ class Allocation:
 
 
 def docker_order(requests: Iterable[PortRequest]) -> list[PortRequest]:
-    """Requests as Docker serves them: the highest container port first, of several for one the last named.
+    """Requests as Docker serves them: from the highest container port down, then from the highest host port.
 
     Source: the sort of go-connections' `nat.SortPortMap`.
     """
+
+    def host_port(request: PortRequest) -> int:
+        return int(request.host_port.partition("-")[0] or 0)
+
     last_first = list(requests)[::-1]
-    return sorted(last_first, key=lambda each: (-each.container_port, each.protocol))
+    return sorted(last_first, key=lambda each: (-each.container_port, each.protocol, -host_port(each)))
 
 
 def merge(ports: Sequence[PublishedPort]) -> tuple[PublishedPort, ...]:

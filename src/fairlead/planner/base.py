@@ -3,6 +3,7 @@
 from fairlead.firewall import policy
 from fairlead.model.config import Settings
 from fairlead.model.host import Family, Key, PolicyKey, SysctlKey, Value
+from fairlead.planner.steps import absent
 
 IPV6_FORWARDING = SysctlKey("", ("net", "ipv6", "conf", "all", "forwarding"))
 
@@ -17,7 +18,7 @@ def base_state(settings: Settings, forwards_already: bool) -> dict[Key, Value | 
     if settings.ip_forward:
         state[SysctlKey("", ("net", "ipv4", "ip_forward"))] = "1"
     if settings.iptables:
-        state.update(policy.base(Family.IPV4, settings.userland_proxy))
+        state.update(_jumps(Family.IPV4, settings.userland_proxy))
         if settings.ip_forward and not forwards_already:
             state[PolicyKey(Family.IPV4, "filter", "FORWARD")] = "DROP"
     return state
@@ -30,7 +31,12 @@ def ipv6_base_state(settings: Settings, forwards_already: bool) -> dict[Key, Val
         state[SysctlKey("", ("net", "ipv6", "conf", "default", "forwarding"))] = "1"
         state[IPV6_FORWARDING] = "1"
     if settings.ip6tables:
-        state.update(policy.base(Family.IPV6, settings.userland_proxy))
+        state.update(_jumps(Family.IPV6, settings.userland_proxy))
         if settings.ip_forward and not forwards_already:
             state[PolicyKey(Family.IPV6, "filter", "FORWARD")] = "DROP"
     return state
+
+
+def _jumps(family: Family, userland_proxy: bool) -> dict[Key, Value | None]:
+    """The chains and jumps, without what the other setting of --userland-proxy has in their place."""
+    return {**absent(policy.base(family, not userland_proxy)), **policy.base(family, userland_proxy)}

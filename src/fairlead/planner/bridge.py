@@ -23,6 +23,7 @@ from fairlead.model.host import (
 from fairlead.model.network import Network, Pool
 from fairlead.model.surroundings import Surroundings
 from fairlead.planner.sandbox import place_state
+from fairlead.planner.steps import absent
 
 
 def bridge_mac(network: Network) -> str:
@@ -59,7 +60,10 @@ def bridge_state(network: Network, settings: Settings, surroundings: Surrounding
             state[AddressKey("", name, address)] = True
     # Router advertisements that a container sends must never configure the host (CVE-2020-13401).
     state[SysctlKey("", ("net", "ipv6", "conf", name, "accept_ra"))] = "0"
-    state.update(policy.network_rules(network, families(network, settings), settings.userland_proxy))
+    wanted, proxy = families(network, settings), settings.userland_proxy
+    # What the other setting of --userland-proxy would have is not there: the daemon may have had it before.
+    state.update(absent(policy.network_rules(network, wanted, not proxy)))
+    state.update(policy.network_rules(network, wanted, proxy))
     if settings.iptables and not network.internal:
         # What the host sends to 127.0.0.1 and is redirected to a container leaves by the bridge.
         state[SysctlKey("", ("net", "ipv4", "conf", name, "route_localnet"))] = "1"
@@ -113,7 +117,9 @@ def _published(
         key = HeldPortKey(port.protocol, port.host_address, port.host_port, port.count)
         state[key] = Target(inside.ip, port.container_port, endpoint.id, label)
     wanted = families(network, settings) if endpoint.ports else ()
-    state.update(publish.publish_rules(network, endpoint, wanted, settings.userland_proxy))
+    proxy = settings.userland_proxy
+    state.update(absent(publish.publish_rules(network, endpoint, wanted, not proxy)))
+    state.update(publish.publish_rules(network, endpoint, wanted, proxy))
     if settings.iptables and endpoint.ports:
         state.update(publish.publish_elements(network, endpoint, settings.ip_forward))
     return state

@@ -1,0 +1,51 @@
+"""Settings that change between two lives of the daemon: what is there follows them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from fairlead.lab.host import Host
+
+
+@pytest.fixture
+def restarted(clean: Host) -> Iterator[Host]:
+    """The host, whose engine has its ordinary settings again after the test."""
+    yield clean
+    clean.stop_engine()
+    clean.start_engine()
+
+
+def dnat(host: Host) -> list[str]:
+    return host.run("iptables -t nat -S", check=True).stdout.splitlines()
+
+
+def test_rules_follow_the_userland_proxy(restarted: Host) -> None:
+    host = restarted
+    host.run("docker run -d --name web -p 8080:80 web", check=True)
+    before = dnat(host)
+    host.stop_engine()
+    host.start_engine("--userland-proxy=false")
+    without = dnat(host)
+    assert "-A DOCKER -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80" in without
+    assert "-A OUTPUT -m addrtype --dst-type LOCAL -j DOCKER" in without
+    assert not [rule for rule in without if "127.0.0.0/8" in rule or "-i docker0" in rule]
+    host.stop_engine()
+    host.start_engine()
+    assert sorted(dnat(host)) == sorted(before)
+
+
+def test_an_unused_docker0_moves_to_the_configured_blocks(restarted: Host) -> None:
+    host = restarted
+    host.stop_engine()
+    host.start_engine("--default-address-pool", "base=10.80.0.0/16,size=24")
+    assert "10.80.0.1/24" in host.run("ip -o -4 addr show docker0", check=True).stdout
+    host.run("docker network create first", check=True)
+    subnet = host.run("docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' first", check=True)
+    assert subnet.stdout.strip() == "10.80.1.0/24"
+
+
+def test_what_an_image_exposes_is_no_option_of_the_container(clean: Host) -> None:
+    clean.run("docker run -d --name parent busybox sleep 100", check=True)
+    clean.run("docker run -d --name child --network container:parent web", check=True)
+    refused = clean.run("docker run -d --network container:parent --expose 99 busybox sleep 1")
+    assert "port exposing and the container type network mode" in refused.stderr
