@@ -104,9 +104,9 @@ def test_private_links_are_apart_and_passthru_is_for_one(lab: Lab, tidy: Host) -
     assert pings(lab.outside, FIRST) and pings(lab.outside, SECOND)
     assert not pings(tidy, SECOND, "one")
     tidy.run("docker rm -f one two; docker network rm apart", check=True)
-    own = "cat /sys/class/net/eth0/address"
-    before = tidy.run(own).stdout
     tidy.run("ip link add wire type veth peer name far; ip link set wire up; ip link set far up", check=True)
+    own = "cat /sys/class/net/wire/address"
+    before = tidy.run(own).stdout
     single = CREATE.replace("eth0", "wire") + " -o macvlan_mode=passthru single"
     tidy.run(f"{single}; docker run -d --name one --network single {SLEEP}", check=True)
     second = f"docker run -d --name two --network single {SLEEP}"
@@ -115,9 +115,11 @@ def test_private_links_are_apart_and_passthru_is_for_one(lab: Lab, tidy: Host) -
         "and one is there"
     )
     tidy.run("docker restart -t 0 one", check=True)
+    assert tidy.run(own).stdout == "02:42:c6:33:64:80\n" != before
     tidy.run(f"docker rm -f one two; {second}", check=True)
-    tidy.run("docker rm -f two; docker network rm single; ip link del wire", check=True)
-    assert tidy.run(own).stdout == before
+    tidy.run("docker rm -f two; docker network rm single", check=True)
+    assert tidy.run(own).stdout == before, "the parent has its own address again"
+    tidy.run("ip link del wire", check=True)
 
 
 def test_without_a_parent_they_reach_each_other_and_nobody_else(lab: Lab, tidy: Host) -> None:
@@ -197,24 +199,38 @@ def test_what_cannot_be_is_refused_in_dockers_words_and_leaves_nothing(tidy: Hos
     assert tidy.run("docker network ls -q", check=True).stdout == before
 
 
+def test_a_parent_that_has_gone_keeps_nothing_else_from_its_place(tidy: Host) -> None:
+    tidy.run("ip link add wire type veth peer name far; ip link set wire up", check=True)
+    create = "docker network create -d macvlan --subnet 10.7.0.0/24 -o parent=wire"
+    tidy.run(f"{create} -o io.fairlead.macvlan.host_shim=10.7.0.9 lost", check=True)
+    for name, network in (("one", "lost"), ("two", "bridge")):
+        tidy.run(f"docker run -d --name {name} --network {network} {SLEEP}", check=True)
+    tidy.run("ip netns exec two ip link del eth0; ip link del wire", check=True)
+    tidy.kill_engine()
+    tidy.start_engine()
+    assert until(lambda: pings(tidy, "172.17.0.1", "two"))
+    assert refused(tidy, f"docker run --name three --network lost {SLEEP}") == (
+        "cannot create link eth0 in namespace three: its parent wire is not there"
+    )
+
+
 def test_a_kill_midway_leaves_no_link_behind(tidy: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     create = (
         "docker network create -d macvlan -o io.fairlead.macvlan.host_shim=10.7.0.9 --subnet 10.7.0.0/24 own"
     )
     run = f"docker run -d --name one --network own {SLEEP}"
-    tidy.run(create, check=True)
+    tidy.stop_engine()
     for point, prepare, command in (
-        ("start: joined", "true", run),
-        ("leave: kernel clean", f"docker rm -f one; {run}", "docker rm -f one"),
+        ("leave: kernel clean", f"{create}; {run}", "docker rm -f one"),
+        ("start: joined", "docker rm -f one", run),
         ("network remove: record marked", "docker rm -f one", "docker network rm own"),
     ):
-        tidy.run(prepare, check=True)
-        tidy.stop_engine()
         monkeypatch.setenv("FAIRLEAD_FAULT", point)
         tidy.start_engine()
+        tidy.run(prepare)
         assert not tidy.run(command).ok, point
-        monkeypatch.delenv("FAIRLEAD_FAULT")
         tidy.kill_engine()
-        tidy.start_engine()
+    monkeypatch.delenv("FAIRLEAD_FAULT")
+    tidy.start_engine()
     links = tidy.run("ip -o link", check=True).stdout
     assert "dm-" not in links and "shim-" not in links
