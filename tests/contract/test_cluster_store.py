@@ -112,7 +112,7 @@ async def until(store: ClusterStore, prefix: str, after: int, revision: int) -> 
 
     async def collect() -> None:
         last = after
-        async with aclosing(store.watch(prefix, after)) as watch:  # type: ignore[type-var]
+        async with aclosing(store.watch(prefix, after)) as watch:
             async for changes in watch:
                 assert changes.revision >= last
                 last = changes.revision

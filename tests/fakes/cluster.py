@@ -1,7 +1,7 @@
 """The shared store in memory, with etcd's rules: revisions, conditions, leases, history, compaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.boundary.cluster import (
@@ -187,7 +187,7 @@ class FakeClusterStore:
             raise StoreAway("cannot tell whether the shared store was changed: read it again to know")
         return committed
 
-    async def watch(self, prefix: str, after: int) -> AsyncIterator[Changes]:
+    async def watch(self, prefix: str, after: int) -> AsyncGenerator[Changes, None]:
         while True:
             changes = self._reach().since(prefix, after)
             if changes.entries:

@@ -100,7 +100,7 @@ def test_with_one_member_of_three_away_everything_goes_on(three: EtcdHost, which
     async def body(host: EtcdHost, store: EtcdStore) -> None:
         lease = await store.grant(60)
         start = await put(store, "/k/a", "0")
-        async with aclosing(store.watch("/k/", start)) as watch:  # type: ignore[type-var]
+        async with aclosing(store.watch("/k/", start)) as watch:
             revision = await put(store, "/k/a", "1")
             assert await following(watch) == Changes(revision, {"/k/a": Entry("1", revision)})
             with harmed(host, host.leader() if which == "leader" else 0, how):
@@ -144,7 +144,7 @@ def harmed_without_waiting(host: EtcdHost, number: int) -> Iterator[None]:
 def test_a_dead_store_is_said_to_be_so_and_a_watch_goes_on_when_it_lives() -> None:
     async def body(host: EtcdHost, store: EtcdStore) -> None:
         start = await put(store, "/k/a", "1")
-        async with aclosing(store.watch("/k/", start)) as watch:  # type: ignore[type-var]
+        async with aclosing(store.watch("/k/", start)) as watch:
             waiting = asyncio.create_task(following(watch))
             await asyncio.sleep(0.1)
             host.kill(0)
@@ -155,7 +155,7 @@ def test_a_dead_store_is_said_to_be_so_and_a_watch_goes_on_when_it_lives() -> No
         host.start(0)
         await asyncio.to_thread(host.wait)
         assert (await store.list("/k/")).revision == start
-        async with aclosing(store.watch("/k/", start)) as watch:  # type: ignore[type-var]
+        async with aclosing(store.watch("/k/", start)) as watch:
             revision = await put(store, "/k/a", "2")
             assert await following(watch) == Changes(revision, {"/k/a": Entry("2", revision)})
 
@@ -164,6 +164,85 @@ def test_a_dead_store_is_said_to_be_so_and_a_watch_goes_on_when_it_lives() -> No
         run(host, body)
     finally:
         host.close()
+
+
+Manner = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+async def talk_nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>")
+    writer.close()
+
+
+async def be_another_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno")
+    writer.close()
+
+
+@pytest.mark.parametrize("manner", [hang_up, stay_silent, talk_nonsense, be_another_server])
+def test_a_change_is_never_made_twice_and_a_question_is_asked_again(three: EtcdHost, manner: Manner) -> None:
+    async def body(host: EtcdHost, store: EtcdStore) -> None:
+        server = await asyncio.start_server(manner, "127.0.0.9", 2379)
+        wrong = EtcdStore(("127.0.0.9:2379", *host.addresses), patience=Patience(answer=0.3))
+        key = f"/{manner.__name__}"
+        with pytest.raises(StoreAway, match=r"cannot tell .* member 127\.0\.0\.9:2379 .* read it again"):
+            await wrong.commit((), [Write(key, "1")])
+        assert (await wrong.list(key)).entries == {}
+        await wrong.close()
+        wrong = EtcdStore(("127.0.0.9:2379", *host.addresses), patience=Patience(answer=0.3))
+        assert (await wrong.list(key)).entries == {}
+        revision = await put(wrong, key, "2")
+        await wrong.close()
+        wrong = EtcdStore(("127.0.0.9:2379", *host.addresses), patience=Patience(answer=0.3))
+        async with aclosing(wrong.watch(key, revision - 1)) as watch:
+            assert await following(watch) == Changes(revision, {key: Entry("2", revision)})
+        await wrong.close()
+        server.close()
+
+    run(three, body)
+
+
+def test_a_member_that_only_refuses_watches_is_left_and_alone_it_is_an_error(three: EtcdHost) -> None:
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """etcd's first member, but that it ends every watch at once."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"POST /v3/watch"):
+            back, forth = await asyncio.open_connection("127.0.0.1", 2379)
+            forth.write(head + await reader.read(65536))
+            writer.write(await back.read(65536))
+            forth.close()
+        writer.close()
+
+    async def body(host: EtcdHost, store: EtcdStore) -> None:
+        server = await asyncio.start_server(relay, "127.0.0.9", 2379)
+        plain = EtcdStore(host.addresses)
+        revision = await put(plain, "/relayed", "1")
+        await plain.close()
+        for others in (host.addresses, ()):
+            patience = Patience(whole=0.5, pause=0.05)
+            wrong = EtcdStore(("127.0.0.9:2379", *others), patience=patience)
+            async with aclosing(wrong.watch("/relayed", revision - 1)) as watch:
+                if others:
+                    assert await following(watch) == Changes(revision, {"/relayed": Entry("1", revision)})
+                else:
+                    with pytest.raises(StoreAway, match=r"127\.0\.0\.9:2379"):
+                        await following(watch)
+            await wrong.close()
+        server.close()
+
+    run(three, body)
 
 
 def authority(directory: Path) -> Callable[[str], tuple[str, str]]:
@@ -205,7 +284,7 @@ def test_with_tls_both_sides_show_certificates(tmp_path: Path) -> None:
         store = open_store(cluster(ca, *client))
         revision = await put(store, "/k/a", "1")
         assert (await store.list("/k/")).entries == {"/k/a": Entry("1", revision)}
-        async with aclosing(store.watch("/k/", revision - 1)) as watch:  # type: ignore[type-var]
+        async with aclosing(store.watch("/k/", revision - 1)) as watch:
             assert await following(watch) == Changes(revision, {"/k/a": Entry("1", revision)})
         await store.close()
         for wrong, words in ((cluster(strange, *client), "certificate"), (cluster(ca), "127.0.0.1:2379")):

@@ -5,7 +5,7 @@ a revision counts the changes of the whole store and only grows.  Keys are whole
 /fairlead/v1/members/ID; what --cluster-store wants before them is added behind this protocol.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,10 +86,11 @@ class ClusterStore(Protocol):
     async def commit(self, conditions: Sequence[Unchanged], writes: Sequence[Write]) -> Committed:
         """Make all writes if all conditions hold, else none.  LeaseEnded if a write's lease is gone."""
 
-    def watch(self, prefix: str, after: int) -> AsyncIterator[Changes]:
+    def watch(self, prefix: str, after: int) -> AsyncGenerator[Changes, None]:
         """The changes of keys with the prefix since the revision `after`, without end, in order.
 
-        A batch without entries only says how far the store is.  Raises Compacted, StoreAway.
+        A batch without entries only says how far the store is.  Raises Compacted, StoreAway.  To be
+        closed (contextlib.aclosing) by whoever stops before its end.
         """
 
     async def grant(self, seconds: int) -> int:

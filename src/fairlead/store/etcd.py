@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from fairlead.boundary.cluster import (
@@ -92,7 +92,7 @@ class EtcdStore:
             raise
         return Committed(bool(answer.get("succeeded")), etcd_json.revision(answer))
 
-    async def watch(self, prefix: str, after: int) -> AsyncIterator[Changes]:
+    async def watch(self, prefix: str, after: int) -> AsyncGenerator[Changes, None]:
         """The changes of keys with the prefix since the revision `after`, without end, in order.
 
         When a connection breaks, or its member does, it goes on at another member where it was.
