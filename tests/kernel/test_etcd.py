@@ -104,15 +104,15 @@ def test_with_one_member_of_three_away_everything_goes_on(three: EtcdHost, which
             revision = await put(store, "/k/a", "1")
             assert await following(watch) == Changes(revision, {"/k/a": Entry("1", revision)})
             with harmed(host, host.leader() if which == "leader" else 0, how):
-                revision = await put(store, "/k/a", "2")
-                assert (await store.list("/k/a")).entries["/k/a"] == Entry("2", revision)
-                assert await following(watch) == Changes(revision, {"/k/a": Entry("2", revision)})
+                revision = await put(store, "/k/b", "2")
+                assert (await store.list("/k/b")).entries["/k/b"] == Entry("2", revision)
+                assert await following(watch) == Changes(revision, {"/k/b": Entry("2", revision)})
                 await store.keep_alive(lease)
                 assert await store.grant(60) != lease
                 refused = await store.commit([Unchanged("/k/a", start)], [Write("/k/a", "3")])
                 assert not refused.succeeded
-            revision = await put(store, "/k/b", "4")
-            assert await following(watch) == Changes(revision, {"/k/b": Entry("4", revision)})
+            revision = await put(store, "/k/c", "4")
+            assert await following(watch) == Changes(revision, {"/k/c": Entry("4", revision)})
         await store.revoke(lease)
 
     run(three, body)
