@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import contenders, latency, names, traffic
+from bench import contenders, latency, names, store, traffic
 from bench.contenders import Contender
 from bench.results import Measure, Results
 from fairlead import process
+from fairlead.lab.etcd import Etcd
 from fairlead.lab.lab import Lab
 from fairlead.model.errors import FairleadError
 
@@ -100,6 +101,18 @@ class Benchmark:
                 names.clear(contender)
 
 
+def shared_store(plan: store.Plan) -> Results:
+    """What the store that hosts share answers, to fairlead's client."""
+    results = Results()
+    with Lab(f"bench-{os.getpid()}", hosts=store.HOSTS) as lab:
+        etcd = Etcd(lab.hosts, store.HOSTS)
+        etcd.start()
+        for _ in range(plan.rounds):
+            for measure, value in store.measure(etcd, plan.count):
+                results.add(measure, "fairlead", value)
+    return results
+
+
 def about() -> dict[str, str]:
     """What the numbers depend on."""
     model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
@@ -146,7 +159,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the lab is taken down
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
-        "part", nargs="?", choices=("engines", "names"), default="engines", help="what is measured"
+        "part", nargs="?", choices=("engines", "names", "store"), default="engines", help="what is measured"
     )
     parser.add_argument("--quick", action="store_true", help="few rounds, small numbers")
     parser.add_argument(
@@ -158,13 +171,16 @@ def main() -> int:
     if options.part == "names":  # podman's names are another program's
         engines = [name for name in engines if name != "podman"]
     facts = about()
-    with Lab(f"bench-{os.getpid()}", hosts=len(engines)) as lab:
-        benchmark = Benchmark(lab, engines)
-        if options.part == "names":
-            benchmark.names(names.Plan.quick() if options.quick else names.Plan.full())
-        else:
-            benchmark.engines(Plan.quick() if options.quick else Plan.full())
-    results = benchmark.results
+    if options.part == "store":
+        results = shared_store(store.Plan.quick() if options.quick else store.Plan.full())
+    else:
+        with Lab(f"bench-{os.getpid()}", hosts=len(engines)) as lab:
+            benchmark = Benchmark(lab, engines)
+            if options.part == "names":
+                benchmark.names(names.Plan.quick() if options.quick else names.Plan.full())
+            else:
+                benchmark.engines(Plan.quick() if options.quick else Plan.full())
+        results = benchmark.results
     print(write(results, facts, options.results))
     print(f"written to {options.results}")
     return 1 if results.failures else 0
