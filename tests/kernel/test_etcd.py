@@ -185,13 +185,19 @@ async def talk_nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     writer.close()
 
 
+async def answer_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    writer.close()
+
+
 async def be_another_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno")
     writer.close()
 
 
-@pytest.mark.parametrize("manner", [hang_up, stay_silent, talk_nonsense, be_another_server])
+@pytest.mark.parametrize("manner", [hang_up, stay_silent, talk_nonsense, answer_nothing, be_another_server])
 def test_a_change_is_never_made_twice_and_a_question_is_asked_again(three: EtcdHost, manner: Manner) -> None:
     async def body(host: EtcdHost, store: EtcdStore) -> None:
         server = await asyncio.start_server(manner, "127.0.0.9", 2379)

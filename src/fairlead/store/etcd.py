@@ -69,7 +69,7 @@ class EtcdStore:
             entries |= (self._entry(pair) for pair in pairs)
             if not answer.get("more"):
                 return Listing(at, entries)
-            bounds["key"] = etcd_json.encode(etcd_json.decode(pairs[-1]["key"]) + "\0")
+            bounds["key"] = etcd_json.next_key(pairs[-1]["key"])
 
     def _entry(self, pair: dict[str, Any]) -> tuple[str, Entry]:
         key, entry = etcd_json.entry(pair)

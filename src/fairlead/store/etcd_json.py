@@ -25,6 +25,11 @@ def decode(text: str) -> str:
     return base64.b64decode(text).decode(errors="replace")
 
 
+def next_key(key: str) -> str:
+    """The first key that can come after an encoded one, which need not be text."""
+    return base64.b64encode(base64.b64decode(key) + b"\0").decode()
+
+
 def prefix_range(prefix: str) -> dict[str, Any]:
     """The first key with the prefix, and the end of the range of all such keys."""
     if not prefix:

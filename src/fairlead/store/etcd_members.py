@@ -22,7 +22,7 @@ from fairlead.model.errors import InvalidParameter
 from fairlead.store.etcd_json import Lines, complaint
 
 # gRPC status codes
-INVALID, EXHAUSTED, UNAVAILABLE = 3, 8, 14
+INVALID, UNAVAILABLE = 3, 14
 # With this every member that has no leader says so at once, and ends its watches.
 HEADERS = {"Grpc-Metadata-hasleader": "true"}
 # Words with which a member says that it has not done what it was asked to.
@@ -166,9 +166,8 @@ class Members:
             connector = aiohttp.TCPConnector(limit=0, ssl=self._tls if self._tls is not None else True)
             self._session = aiohttp.ClientSession(connector=connector, headers=HEADERS, trust_env=False)
         scheme = "http" if self._tls is None else "https"
-        return self._session.post(
-            f"{scheme}://{member}{path}", data=json.dumps(body).encode(), timeout=timeout
-        )
+        url = f"{scheme}://{member}{path}"
+        return self._session.post(url, data=json.dumps(body).encode(), timeout=timeout, allow_redirects=False)
 
     @contextlib.asynccontextmanager
     async def _guarded(self, seconds: float) -> AsyncIterator[None]:
@@ -217,12 +216,12 @@ def _read(status: int, text: bytes) -> dict[str, Any]:
     document = json.loads(text)
     if status == 200 and isinstance(document, dict) and "error" not in document:
         result = document.get("result", document)
-        if isinstance(result, dict):
+        if isinstance(result, dict) and "header" in result:
             return result
     said, code = complaint(document)
     if any(words in said for words in UNDONE):
         raise _Passed(said, leaderless=True)
-    if status == 200 or status >= 500 or code in (UNAVAILABLE, EXHAUSTED):
+    if status == 200 or status >= 500 or code == UNAVAILABLE:
         raise _Passed(said, sent=True)
     raise (InvalidParameter if code == INVALID else Refused)(f"cannot use the shared store: {said}")
 
