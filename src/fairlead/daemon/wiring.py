@@ -17,6 +17,7 @@ from fairlead.daemon.waking import Waking
 from fairlead.engine.engine import Engine
 from fairlead.images.archive import PathArchives
 from fairlead.images.storage import ContainerStorage
+from fairlead.kernel.generation import Generation
 from fairlead.kernel.links import KernelLinks
 from fairlead.kernel.machine import HostMachine
 from fairlead.kernel.nft import Nftables
@@ -100,14 +101,15 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         supervise.ensure_running("ports", settings.exec_root),
         supervise.ensure_running("resolver", settings.exec_root),
     )
-    links, nftables = KernelLinks(settings.exec_root), Nftables()
+    generation = Generation()
+    links, nftables = KernelLinks(settings.exec_root), Nftables(generation)
     ports, resolver = Revival("ports", settings.exec_root), Revival("resolver", settings.exec_root)
     engine = Engine(
         settings=settings,
         store=store,
         actuators=(
             links,
-            Iptables(),
+            Iptables(generation=generation),
             nftables,
             PortHolder(supervise.socket_path("ports", settings.exec_root), ports),
             NameServer(supervise.socket_path("resolver", settings.exec_root), resolver),

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fairlead.firewall import nft_text
 from fairlead.firewall.nft_text import FAMILY, TABLE
+from fairlead.kernel.generation import Generation
 from fairlead.libnftables import Libnftables, Refused
 from fairlead.model.errors import Failed, StepFailed
 from fairlead.model.host import Key, NftKey, State, Step
@@ -29,7 +30,9 @@ class Nftables:
 
     handles: tuple[type[Key], ...] = (NftKey,)
 
-    def __init__(self) -> None:
+    def __init__(self, generation: Generation | None = None) -> None:
+        """`generation` is told of every transaction made here."""
+        self._generation = generation or Generation()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nftables")
         self._opened: Libnftables | None = None
 
@@ -118,19 +121,25 @@ class Nftables:
         remove = "" if names.fits else f"delete table {FAMILY} {TABLE}\n"
         table = remove + nft_text.skeleton()
         try:
-            self._library.run(table + nft_text.commands(steps))
+            self._run(table + nft_text.commands(steps))
         except Refused:
             # The steps may believe something that does not hold: look, and go by that.
             there = self._elements([_element(step.key) for step in steps]) if names.fits else {}
             due = [Step(step.key, there.get(_element(step.key)), step.after) for step in steps]
-            self._library.run(table + nft_text.commands([step for step in due if step.before != step.after]))
+            self._run(table + nft_text.commands([step for step in due if step.before != step.after]))
         if any(step.after is None and _element(step.key).name == "loopback" for step in steps):
             self._drop_if_empty()
 
     def _drop_if_empty(self) -> None:
         table = self._ask(WHOLE)
         if table.rules and not table.elements:
-            self._library.run(f"delete table {FAMILY} {TABLE}")
+            self._run(f"delete table {FAMILY} {TABLE}")
+
+    def _run(self, commands: str) -> None:
+        """One transaction."""
+        before = self._generation.now()
+        self._library.run(commands)
+        self._generation.note(before)
 
 
 def _element(key: Key) -> NftKey:
