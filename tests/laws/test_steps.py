@@ -1,11 +1,12 @@
 """Laws of states and steps: whatever two states are, their difference leads from one to the other."""
 
-from ipaddress import IPv4Interface, ip_network
+from ipaddress import IPv4Interface, ip_address, ip_network
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.model.host import (
+    AddressFlowsKey,
     AddressKey,
     Bridge,
     ChainKey,
@@ -15,13 +16,14 @@ from fairlead.model.host import (
     LinkSettingKey,
     NamespaceKey,
     Placement,
+    PortFlowsKey,
     Route,
     RouteKey,
     RuleKey,
     SysctlKey,
     Veth,
 )
-from fairlead.planner.steps import LEFT_ALONE, RANK, absent, difference, replay, transition
+from fairlead.planner.steps import LEFT_ALONE, RANK, absent, difference, parted, replay, transition
 
 NAMES = st.sampled_from(["a", "b", "docker0"])
 ENTRIES = st.one_of(
@@ -112,3 +114,25 @@ def test_what_vanishes_with_its_link_is_not_removed_by_itself() -> None:
     link, address = LinkKey("", "docker0"), AddressKey("", "docker0", IPv4Interface("172.17.0.1/16"))
     there = {link: Bridge("02:42:00:00:00:01"), address: True}
     assert [step.key for step in difference(absent(there), there)] == [link]
+
+
+FLOWS = [
+    AddressFlowsKey(ip_address("10.0.0.2"), led=True),
+    PortFlowsKey("udp", ip_address("::"), 53, 1, ip_address("fd00::2"), 53),
+]
+
+
+@given(STATES, st.tuples(st.sampled_from([True, None]), st.sampled_from([True, None])))
+def test_fleeting_entries_wait_for_all_others(state: dict, wanted: tuple[bool | None, bool | None]) -> None:
+    desired = state | dict(zip(FLOWS, wanted, strict=True))
+    lasting, fleeting = parted(desired)
+    assert not fleeting.keys() - set(FLOWS)
+    assert not lasting.keys() & set(FLOWS)
+    nothing = dict.fromkeys(desired)
+    everything = {**nothing, **dict.fromkeys(FLOWS, True)}
+    for observed in (nothing, everything):
+        steps = {*difference(lasting, observed), *difference(fleeting, observed)}
+        assert steps == set(difference(desired, observed))
+    # Flows of an address are never made, and those of a port nobody publishes are nobody's concern.
+    assert not any(isinstance(step.key, AddressFlowsKey) for step in difference(desired, nothing))
+    assert (FLOWS[1] in fleeting) == (wanted[1] is not None)

@@ -17,6 +17,7 @@ from fairlead.daemon.waking import Waking
 from fairlead.engine.engine import Engine
 from fairlead.images.archive import PathArchives
 from fairlead.images.storage import ContainerStorage
+from fairlead.kernel.flows import TrackedFlows
 from fairlead.kernel.generation import Generation
 from fairlead.kernel.links import KernelLinks
 from fairlead.kernel.machine import HostMachine
@@ -47,6 +48,7 @@ class Assembly:
     runtime: ConmonRuntime
     links: KernelLinks
     nftables: Nftables
+    flows: TrackedFlows
     engine: Engine
     server: ApiServer
     waking: Waking
@@ -86,6 +88,7 @@ class Assembly:
         with contextlib.suppress(RuntimeError):
             await asyncio.to_thread(self.links.close)
             await asyncio.to_thread(self.nftables.close)
+            await asyncio.to_thread(self.flows.close)
 
 
 async def assemble(chosen: DaemonOptions) -> Assembly:
@@ -102,7 +105,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         supervise.ensure_running("resolver", settings.exec_root),
     )
     generation = Generation()
-    links, nftables = KernelLinks(settings.exec_root), Nftables(generation)
+    links, nftables, flows = KernelLinks(settings.exec_root), Nftables(generation), TrackedFlows()
     ports, resolver = Revival("ports", settings.exec_root), Revival("resolver", settings.exec_root)
     engine = Engine(
         settings=settings,
@@ -111,6 +114,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
             links,
             Iptables(generation=generation),
             nftables,
+            flows,
             PortHolder(supervise.socket_path("ports", settings.exec_root), ports),
             NameServer(supervise.socket_path("resolver", settings.exec_root), resolver),
         ),
@@ -135,7 +139,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         environment=os.environ,
     )
     waking = Waking(engine.surroundings_changed)
-    return Assembly(chosen, store, runtime, links, nftables, engine, server, waking)
+    return Assembly(chosen, store, runtime, links, nftables, flows, engine, server, waking)
 
 
 @dataclass(slots=True)

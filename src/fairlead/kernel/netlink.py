@@ -1,4 +1,4 @@
-"""Conversations in route netlink: a request, its whole answer, then the next request.
+"""Conversations in netlink: a request, its whole answer, then the next request.
 
 Messages are encoded and decoded by pyroute2; the socket is plain, because a request then costs
 microseconds and belongs to whichever namespace the socket was opened in.  Each request is
@@ -45,7 +45,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A netlink message type, its flags, and the pyroute2 message without a header."""
+    """A netlink message type, its flags, and the message without a header, of pyroute2 or as bytes."""
 
     kind: int
     message: Any
@@ -53,7 +53,7 @@ class Request:
 
 
 class Conversation:
-    """One route netlink socket; it stays in the namespace it was opened in."""
+    """One netlink socket; it stays in the namespace it was opened in."""
 
     def __init__(self, connection: socket.socket):
         self._socket = connection
@@ -89,6 +89,10 @@ class Conversation:
     def _send(self, request: Request, flags: int) -> None:
         self._number += 1
         message = request.message
+        if isinstance(message, bytes):
+            length, kind = HEADER.size + len(message), request.flags | flags | NLM_F_REQUEST
+            self._socket.send(HEADER.pack(length, request.kind, kind, self._number, 0) + message)
+            return
         header = message["header"]
         header["type"] = request.kind
         header["flags"] = request.flags | flags | NLM_F_REQUEST

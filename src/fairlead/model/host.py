@@ -303,6 +303,32 @@ class PointerKey:
     address: Address
 
 
+@dataclass(frozen=True, slots=True)
+class AddressFlowsKey:
+    """Tracked flows that come from an address or (`led`) were redirected to it, and are translated.
+
+    Value: True where there are some.  As desired value True allows them, None ends them.
+    """
+
+    address: Address
+    led: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PortFlowsKey:
+    """The tracked flows to a published run of ports; value: True while all of them lead to its target.
+
+    `target` and `target_port` are where the first port leads.  None as desired: leave them alone.
+    """
+
+    protocol: str
+    address: Address
+    port: int
+    count: int
+    target: Address
+    target_port: int
+
+
 Key = (
     NamespaceKey
     | LinkKey
@@ -320,6 +346,8 @@ Key = (
     | ResolverKey
     | NameKey
     | PointerKey
+    | AddressFlowsKey
+    | PortFlowsKey
 )
 Value = str | bool | Link | Route | Placement | Target | Resolver
 State = Mapping[Key, Value | None]

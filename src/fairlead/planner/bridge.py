@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
-from fairlead.firewall import policy, publish
+from fairlead.firewall import flows, policy, publish
 from fairlead.model.addresses import Interface, mac_from_bytes
 from fairlead.model.config import Settings
 from fairlead.model.endpoint import Endpoint, Sandbox
@@ -103,6 +103,7 @@ def endpoint_state(
     state.update(_published(network, endpoint, label, settings))
     if settings.iptables:
         state.update(policy.link_rules(network, endpoint))
+    state.update(flows.endpoint_flows(network, endpoint, families(network, settings)))
     return state
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from fairlead.model.host import (
+    AddressFlowsKey,
     AddressKey,
     ChainKey,
     FdbKey,
@@ -18,6 +19,7 @@ from fairlead.model.host import (
     NftKey,
     PointerKey,
     PolicyKey,
+    PortFlowsKey,
     ResolverKey,
     RouteKey,
     RuleKey,
@@ -48,6 +50,8 @@ ORDER: tuple[type, ...] = (
     NameKey,
     PointerKey,
     ResolverKey,
+    AddressFlowsKey,
+    PortFlowsKey,
 )
 RANK = {kind: number for number, kind in enumerate(ORDER)}
 
@@ -58,7 +62,14 @@ SETTINGS: dict[LinkSetting, int] = {
 SETTINGS[LinkSetting.UP] = len(SETTINGS)
 
 # Keys whose absence is never wanted: None in a desired state means "leave it as it is".
-LEFT_ALONE = (SysctlKey, PolicyKey)
+LEFT_ALONE = (SysctlKey, PolicyKey, PortFlowsKey)
+
+# Keys whose presence is never made: any other desired value than None means "may be there".
+ALLOWED = (AddressFlowsKey,)
+
+# What packets make anew at any time: dealt with last, when all that decides about new ones stands,
+# and not looked at again, since those that come then are as they should be.
+FLEETING = (AddressFlowsKey, PortFlowsKey)
 
 
 def _rank(key: Key) -> tuple[int, int]:
@@ -69,6 +80,21 @@ def _rank(key: Key) -> tuple[int, int]:
     if isinstance(key, LinkSettingKey):
         return (RANK[LinkSettingKey], SETTINGS[key.setting])
     return (RANK[type(key)], 0)
+
+
+def indifferent(key: Key, wanted: Value | None) -> bool:
+    """Whether a desired value is satisfied by anything that may be there."""
+    return isinstance(key, LEFT_ALONE) if wanted is None else isinstance(key, ALLOWED)
+
+
+def parted(desired: State) -> tuple[dict[Key, Value | None], dict[Key, Value | None]]:
+    """What has to be looked at, lasting and fleeting entries; those that anything satisfies are left out."""
+    lasting: dict[Key, Value | None] = {}
+    fleeting: dict[Key, Value | None] = {}
+    for key, wanted in desired.items():
+        if not indifferent(key, wanted):
+            (fleeting if isinstance(key, FLEETING) else lasting)[key] = wanted
+    return lasting, fleeting
 
 
 def of_one_link(key: SysctlKey) -> bool:
@@ -86,7 +112,7 @@ def difference(desired: State, observed: State) -> tuple[Step, ...]:
     removals: list[Step] = []
     for key, wanted in desired.items():
         there = observed.get(key)
-        if wanted == there or (wanted is None and isinstance(key, LEFT_ALONE)):
+        if wanted == there or indifferent(key, wanted):
             continue
         (additions if wanted is not None else removals).append(Step(key, there, wanted))
     additions.sort(key=lambda step: _rank(step.key))

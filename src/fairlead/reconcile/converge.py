@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fairlead.boundary import Actuator
 from fairlead.model.errors import Failed, FairleadError, StepFailed
 from fairlead.model.host import Key, State, Step, Value
-from fairlead.planner.steps import describe, difference
+from fairlead.planner.steps import describe, difference, parted
 
 log = logging.getLogger(__name__)
 
@@ -60,17 +60,26 @@ class Reconciler:
         Raises what the failing step raised, after everything done before it has been undone.
         """
         async with self._turn:
-            keys = list(desired)
-            steps = difference(desired, await self.observe(keys))
-            if not steps:
-                return Outcome(())
-            await self._perform(steps)
-            touched = {step.key: step.after for step in steps}
-            left = difference(touched, await self.observe(list(touched)))
-            if left:
+            lasting, fleeting = parted(desired)
+            steps = await self._bring(lasting)
+            try:
+                ends = difference(fleeting, await self.observe(list(fleeting)))
+                await self._perform(ends)
+            except BaseException:
                 await self._undo(list(steps))
-                raise Failed("cannot bring the host to the wanted state: " + "; ".join(map(describe, left)))
-            return Outcome(steps)
+                raise
+            return Outcome((*steps, *ends))
+
+    async def _bring(self, desired: State) -> tuple[Step, ...]:
+        """Perform what differs and look at it again: the steps that were necessary."""
+        steps = difference(desired, await self.observe(list(desired)))
+        await self._perform(steps)
+        touched = {step.key: step.after for step in steps}
+        left = difference(touched, await self.observe(list(touched)))
+        if left:
+            await self._undo(list(steps))
+            raise Failed("cannot bring the host to the wanted state: " + "; ".join(map(describe, left)))
+        return steps
 
     async def _perform(self, steps: Sequence[Step]) -> None:
         done: list[Step] = []
