@@ -6,8 +6,8 @@ from ipaddress import ip_network
 from typing import Any
 
 from fairlead.firewall.iptables_text import script
-from fairlead.firewall.nft_text import BY_NAME
 from fairlead.firewall.ruleset import Ruleset, edit, value
+from fairlead.firewall.tables import BY_NAME
 from fairlead.model.errors import Failed, StepFailed
 from fairlead.model.host import ChainKey, Family, Key, NftKey, PolicyKey, RuleKey, State, Step
 
@@ -143,7 +143,7 @@ class FakeNftables:
 
     def _known(self, key: Key) -> NftKey:
         if not isinstance(key, NftKey) or key.name not in BY_NAME:
-            raise Failed(f"cannot find {key} in the nftables table: it has no place there")
+            raise Failed(f"cannot find {key} in the nftables tables: it has no place there")
         return key
 
 
@@ -164,7 +164,7 @@ def _in_the_way(there: NftKey, added: NftKey) -> bool:
 
 
 def _span(kind: str, text: str) -> tuple[Any, Any]:
-    if kind == "ipv4_addr":
+    if kind in ("ipv4_addr", "ipv6_addr"):
         network = ip_network(text)
         return int(network.network_address), int(network.broadcast_address)
     if kind == "inet_service":

@@ -55,7 +55,7 @@ def test_iptables_prints_our_rules_as_we_wrote_them(case: str, variant: str) -> 
 def test_nft_prints_our_elements_as_we_wrote_them() -> None:
     additions = nft_text.commands([Step(key, None, content) for key, content in TABLE.items()])
     run(f"nft -f - <<'END'\n{nft_text.skeleton()}{additions}END")
-    found = nft_text.parse(run("nft list table ip fairlead"))
+    found = nft_text.parse(run("nft list ruleset"))
     assert found.elements == TABLE
     assert found.intact
 
@@ -92,8 +92,8 @@ def test_a_damaged_table_is_seen_with_the_guard_and_made_whole(nftables: Nftable
     run(interference)
     assert observe(nftables, *TABLE) == dict.fromkeys(TABLE)
     converge_table(nftables)
-    listing = run("nft list table ip fairlead")
-    assert "counter" not in listing
+    listing = run("nft list ruleset")
+    assert "counter packets" not in listing
     assert nft_text.parse(listing).intact
 
 
@@ -101,7 +101,7 @@ def test_every_change_writes_the_rules_again(nftables: Nftables) -> None:
     converge_table(nftables)
     run("nft flush chain ip fairlead guard")
     perform(nftables, Step(PORT, TABLE[PORT], None))
-    assert nft_text.parse(run("nft list table ip fairlead")).intact
+    assert nft_text.parse(run("nft list ruleset")).intact
 
 
 def test_a_table_without_a_chain_has_no_working_element(nftables: Nftables) -> None:

@@ -12,6 +12,7 @@ from fairlead.daemon.options import BY_KEY, BY_NAME, IGNORED_KEYS, Kind, Option
 from fairlead.model.config import AddressPool, Settings
 from fairlead.model.container import Ulimit
 from fairlead.model.errors import InvalidParameter
+from fairlead.model.guards import Guard, parse_guards
 
 LEVELS = ("debug", "info", "warn", "error", "fatal")
 DEFAULT_HOST = "unix:///run/fairlead.sock"
@@ -139,6 +140,8 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     for name, parse in PARSERS.items():
         if name in values:
             parsed[FIELDS.get(name, name.replace("-", "_"))] = parse(values[name])
+    if values.get("allow-direct-routing"):
+        parsed["allow"] = parsed.get("allow", frozenset()) | {Guard.DIRECT_ROUTING}
     settings = Settings(
         **parsed,
         cluster=cluster(
@@ -218,6 +221,7 @@ def _ulimits(given: Any) -> tuple[Ulimit, ...]:
 
 
 PARSERS: dict[str, Callable[[Any], Any]] = {
+    "allow": parse_guards,
     "bip": _bip,
     "fixed-cidr": _fixed_cidr,
     "default-gateway": _address_on("default-gateway"),

@@ -6,6 +6,8 @@ Names and meanings are dockerd's, so that its flags and files serve here.
 from dataclasses import dataclass
 from enum import Enum
 
+from fairlead.model.guards import Guard
+
 
 class Kind(Enum):
     """What a value looks like, on the command line and in daemon.json."""
@@ -61,6 +63,13 @@ OPTIONS = (
     Option(("--ip6tables",), "ip6tables", SWITCH, "Write firewall rules for networks with IPv6 too"),
     Option(("--ip-forward",), "ip-forward", SWITCH, "Switch IPv4 forwarding on"),
     Option(("--ip-masq",), "ip-masq", SWITCH, "Masquerade what containers on docker0 send"),
+    Option(("--allow",), "allow", TEXTS, f"Switch off guard(s): {', '.join(Guard)}"),
+    Option(
+        ("--allow-direct-routing",),
+        "allow-direct-routing",
+        SWITCH,
+        "Let other links route to containers: the same as --allow=direct-routing",
+    ),
     Option(("--icc",), "icc", SWITCH, "Let containers on docker0 talk to each other"),
     Option(("--ip",), "ip", TEXT, "Host address for published ports that name none"),
     Option(("--userland-proxy",), "userland-proxy", SWITCH, "Relay what the kernel cannot forward"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fairlead.engine.macvlan_rules import require_macvlan, with_shim_reserved
+from fairlead.firewall.iptables_text import fit_for_rules
 from fairlead.ipam.pools import overlaps
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.commands import CreateNetwork
@@ -16,6 +17,7 @@ from fairlead.model.network import (
     ENABLE_MASQUERADE,
     HOST_BINDING,
     MTU,
+    TRUSTED_LINKS,
     Network,
     Pool,
 )
@@ -87,12 +89,22 @@ def _require_bridge_options(options: Mapping[str, str], existing: Sequence[Netwo
         raise InvalidParameter(
             f'failed to parse {MTU} value: {mtu} (strconv.Atoi: parsing "{mtu}": invalid syntax)'
         )
+    _require_guards(options)
     bridge = options.get(BRIDGE_NAME, "")
     if len(bridge) > LONGEST_LINK_NAME or "/" in bridge or any(character.isspace() for character in bridge):
         raise InvalidParameter(f'cannot name a bridge "{bridge}": a link name has 1 to 15 plain characters')
     holder = next((each for each in existing if each.driver == "bridge" and each.bridge_name == bridge), None)
     if bridge and holder is not None:
         raise Forbidden(f"cannot use bridge {bridge}: held by network {holder.name}")
+
+
+def _require_guards(options: Mapping[str, str]) -> None:
+    """Refuse names of guards and of trusted links that can be none."""
+    network = Network("", "", "bridge", 0, 0, options=options)
+    _ = network.allow
+    for link in network.trusted_links:
+        if not fit_for_rules(link):
+            raise InvalidParameter(f'cannot trust "{link}" ({TRUSTED_LINKS}): no link can have that name')
 
 
 def checked_pools(request: CreateNetwork, used: Sequence[Subnet]) -> tuple[Pool, ...]:

@@ -8,6 +8,7 @@ from fairlead.engine.context import Context
 from fairlead.engine.hostfiles import parse_resolv_conf
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.ports import Allocation, exposed_requests
+from fairlead.firewall.guards import shared_addresses
 from fairlead.ipam.leases import lease
 from fairlead.model.addresses import Address, mac_from_bytes, mac_from_ipv4
 from fairlead.model.container import Container
@@ -77,6 +78,7 @@ class Sandboxes:
         state = sandbox_state(stay.sandbox, stay.places)
         for network, endpoint in stay.places:
             state.update(self.endpoint_state(stay.sandbox, network, endpoint, label))
+        state.update(shared_addresses(stay.places, self._context.settings))
         return state
 
     def endpoint_state(

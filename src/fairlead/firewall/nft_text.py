@@ -1,90 +1,18 @@
-"""Our own nftables table: its one shape, its elements as keys and values, and their text.
-
-The table `ip fairlead` holds what the kernel can do beside Docker's iptables rules.  Its rules
-never change; a published port is an element of a map.  It redirects just before iptables does
-(priority - 1), so that the result does not depend on who registered a chain first.
-"""
+"""Our own nftables tables as text: their elements as keys and values, commands, and listings read back."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
+from fairlead.firewall.tables import BY_FAMILY, BY_NAME, TABLE, TABLE_OF, TABLES, Shelf, Table
 from fairlead.model.addresses import Subnet
 from fairlead.model.endpoint import PublishedPort
 from fairlead.model.host import Key, NftKey, Step, Value
 
-FAMILY = "ip"
-TABLE = "fairlead"
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """A set (no `data`) or a map of the table, by the types of its keys."""
-
-    name: str
-    key: tuple[str, ...]
-    data: tuple[str, ...] = ()
-    interval: bool = False
-
-
-# The first part of a port's key says who is asking: a bridge's name for the containers on it,
-# "lo" for processes of the host.  Single ports have exact keys, since the cost of adding to a
-# shelf of intervals grows with what is on it; runs that keep their numbers are one interval.
-SHELVES = (
-    Shelf("loopback", ("ipv4_addr",), interval=True),  # reached from the host itself only
-    Shelf("networks", ("ifname", "ipv4_addr"), interval=True),  # a bridge and its containers' addresses
-    Shelf("ports", ("ifname", "inet_proto", "inet_service"), ("ipv4_addr", "inet_service")),
-    Shelf(
-        "address_ports", ("ifname", "ipv4_addr", "inet_proto", "inet_service"), ("ipv4_addr", "inet_service")
-    ),
-    Shelf("runs", ("ifname", "ipv4_addr", "inet_proto", "inet_service"), ("ipv4_addr",), interval=True),
-)
-BY_NAME = {shelf.name: shelf for shelf in SHELVES}
-
-_OURS = re.compile(rf"^table {FAMILY} {TABLE} \{{\n(.*?)^\}}", re.MULTILINE | re.DOTALL)
+_OURS = re.compile(rf"^table (\S+) {TABLE} \{{\n(.*?)^\}}", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^\t(set|map|chain) (\S+) \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
 _ELEMENTS = re.compile(r"elements = \{([^}]*)\}")
-
-_TRANSPORT = "meta l4proto { tcp, udp, sctp }"
-_PORT = "meta l4proto . th dport"
-
-
-def _redirect(link: str) -> tuple[str, ...]:
-    return (
-        f"{_TRANSPORT} dnat ip to {link} . {_PORT} map @ports",
-        f"{_TRANSPORT} dnat ip to {link} . ip daddr . {_PORT} map @address_ports",
-        f"{_TRANSPORT} dnat ip to {link} . ip daddr . {_PORT} map @runs",
-    )
-
-
-# Chain: where it hooks in, and its rules.
-CHAINS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    # Redirection of the host's loopback needs route_localnet on the bridges, which would open the
-    # host's own services on 127.0.0.0/8 to whoever sends such a packet (CVE-2020-8558); and a port
-    # published on 127.0.0.1 would answer the LAN, since iptables redirects before routing checks.
-    "guard": (
-        "type filter hook prerouting priority raw",
-        ('iifname != "lo" ip daddr @loopback drop',),
-    ),
-    "from_containers": (
-        "type nat hook prerouting priority dstnat - 1",
-        tuple(f"fib daddr type local {text}" for text in _redirect("iifname")),
-    ),
-    "from_host": (
-        "type nat hook output priority -101",
-        tuple(f"ip daddr 127.0.0.0/8 {text}" for text in _redirect("oifname")),
-    ),
-    # The container must answer to the host, not to a neighbour or to its own loopback.  By source
-    # subnet: with br_netfilter the in-interface is a bridge port here.
-    "hide_source": (
-        "type nat hook postrouting priority srcnat - 1",
-        (
-            'ct status dnat ip saddr 127.0.0.0/8 oifname != "lo" masquerade',
-            "ct status dnat oifname . ip saddr @networks masquerade",
-        ),
-    ),
-}
 
 
 def kind(shelf: str) -> str:
@@ -92,8 +20,14 @@ def kind(shelf: str) -> str:
     return "map" if BY_NAME[shelf].data else "set"
 
 
+def place(shelf: str) -> str:
+    """How nft addresses a shelf: family, table and name."""
+    return f"{TABLE_OF[shelf].family} {TABLE} {shelf}"
+
+
 def _types(shelf: Shelf) -> str:
-    return " . ".join(shelf.key) + (f" : {' . '.join(shelf.data)}" if shelf.data else "")
+    data = f" : {' . '.join(shelf.data)}" if shelf.data else ""
+    return f"{'typeof' if shelf.typeof else 'type'} {' . '.join(shelf.key)}{data}"
 
 
 def span(first: int, count: int, joint: str) -> str:
@@ -132,19 +66,28 @@ def redirection(link: str, port: PublishedPort, inside: IPv4Address) -> dict[Key
     }
 
 
-def skeleton() -> str:
-    """Commands that make the table, its shelves and its rules, whatever of it is there already."""
-    lines = [f"add table {FAMILY} {TABLE}"]
-    for shelf in SHELVES:
-        flags = " flags interval;" if shelf.interval else ""
-        lines.append(
-            f"add {kind(shelf.name)} {FAMILY} {TABLE} {shelf.name} {{ type {_types(shelf)};{flags} }}"
-        )
-    for chain, (hook, rules) in CHAINS.items():
-        lines.append(f"add chain {FAMILY} {TABLE} {chain} {{ {hook}; }}")
-        lines.append(f"flush chain {FAMILY} {TABLE} {chain}")
-        lines += [f"add rule {FAMILY} {TABLE} {chain} {text}" for text in rules]
+def skeleton(tables: Iterable[Table] = TABLES) -> str:
+    """Commands that make the tables, their shelves and rules, whatever of it is there already."""
+    lines = []
+    for table in tables:
+        where = f"{table.family} {TABLE}"
+        lines.append(f"add table {where}")
+        lines += [f"add counter {where} {counter}" for counter in table.counters]
+        for shelf in table.shelves:
+            flags = " flags interval;" if shelf.interval else ""
+            lines.append(f"add {kind(shelf.name)} {where} {shelf.name} {{ {_types(shelf)};{flags} }}")
+        for name, chain in table.chains.items():
+            lines.append(f"add chain {where} {name}" + (f" {{ {chain.hook}; }}" if chain.hook else ""))
+            lines.append(f"flush chain {where} {name}")
+        lines += [
+            f"add rule {where} {name} {text}" for name, chain in table.chains.items() for text in chain.rules
+        ]
     return "".join(line + "\n" for line in lines)
+
+
+def removal(tables: Iterable[Table]) -> str:
+    """Commands that delete tables."""
+    return "".join(f"delete table {table.family} {TABLE}\n" for table in tables)
 
 
 def commands(steps: Sequence[Step]) -> str:
@@ -158,58 +101,85 @@ def commands(steps: Sequence[Step]) -> str:
             content = f" : {step.after}" if step.after else ""
             groups.setdefault(("add", step.key.name), []).append(step.key.element + content)
     return "".join(
-        f"{verb} element {FAMILY} {TABLE} {shelf} {{ {', '.join(elements)} }}\n"
+        f"{verb} element {place(shelf)} {{ {', '.join(elements)} }}\n"
         for (verb, shelf), elements in groups.items()
     )
 
 
 @dataclass(slots=True)
-class Found:
-    """What nft shows of the table: elements by key, rules by chain (their number), shelves by name."""
+class FoundTable:
+    """What nft shows of one table beside its elements."""
 
-    elements: dict[NftKey, str] = field(default_factory=dict)
-    rules: dict[str, int] = field(default_factory=dict)
+    rules: dict[str, int] = field(default_factory=dict)  # their number by chain
     shelves: dict[str, str] = field(default_factory=dict)  # name: "map type ... flags ..."
 
-    @property
-    def fits(self) -> bool:
+    def fits(self, table: Table) -> bool:
         """Whether what is there can be completed: nothing has another name or shape than ours."""
-        shapes = {shelf.name: _shape(shelf) for shelf in SHELVES}
-        return self.shelves.items() <= shapes.items() and self.rules.keys() <= CHAINS.keys()
+        shapes = {shelf.name: _shape(shelf) for shelf in table.shelves}
+        return self.shelves.items() <= shapes.items() and self.rules.keys() <= table.chains.keys()
 
-    @property
-    def complete(self) -> bool:
+    def complete(self, table: Table) -> bool:
         """Whether every shelf and every chain is there."""
-        return self.fits and self.shelves.keys() == BY_NAME.keys() and self.rules.keys() == CHAINS.keys()
+        everything = {shelf.name for shelf in table.shelves}
+        return (
+            self.fits(table)
+            and self.shelves.keys() == everything
+            and self.rules.keys() == table.chains.keys()
+        )
+
+    def intact(self, table: Table) -> bool:
+        """Whether every chain has its rules as well."""
+        rules = {name: len(chain.rules) for name, chain in table.chains.items()}
+        return self.complete(table) and self.rules == rules
+
+
+@dataclass(slots=True)
+class Found:
+    """What nft shows of our tables: elements by key, and the rest by the table's family."""
+
+    elements: dict[NftKey, str] = field(default_factory=dict)
+    tables: dict[str, FoundTable] = field(default_factory=dict)
+
+    def table(self, table: Table) -> FoundTable:
+        """What was found of a table."""
+        return self.tables.get(table.family, FoundTable())
+
+    def complete(self, tables: Iterable[Table]) -> bool:
+        """Whether these tables have every shelf and every chain."""
+        return all(self.table(each).complete(each) for each in tables)
 
     @property
     def intact(self) -> bool:
-        """Whether every chain has its rules as well."""
-        return self.complete and self.rules == {chain: len(rules) for chain, (_, rules) in CHAINS.items()}
+        """Whether all our tables are whole."""
+        return all(self.table(each).intact(each) for each in TABLES)
 
 
 def _shape(shelf: Shelf) -> str:
-    return f"{kind(shelf.name)} type {_types(shelf)}" + (" flags interval" if shelf.interval else "")
+    return f"{kind(shelf.name)} {_types(shelf)}" + (" flags interval" if shelf.interval else "")
 
 
 def parse(listing: str) -> Found:
-    """What `nft list` or `nft get element` prints of our table; other tables are passed over."""
+    """What `nft list` or `nft get element` prints of our tables; other tables are passed over."""
     found = Found()
-    ours = "".join(table[1] for table in _OURS.finditer(listing))
-    for block in _BLOCK.finditer(ours):
-        sort, name, body = block.groups()
+    for family, content in _OURS.findall(listing):
+        if family in BY_FAMILY:
+            _read_table(found, found.tables.setdefault(family, FoundTable()), content)
+    return found
+
+
+def _read_table(found: Found, table: FoundTable, content: str) -> None:
+    for sort, name, body in _BLOCK.findall(content):
         lines = [line.strip() for line in body.splitlines()]
         if sort == "chain":
-            found.rules[name] = sum(1 for line in lines if line and not line.startswith("type "))
+            table.rules[name] = sum(1 for line in lines if line and not line.startswith("type "))
             continue
-        found.shelves[name] = " ".join(
+        table.shelves[name] = " ".join(
             [sort, *(line for line in lines if line.startswith(("type", "flags")))]
         )
         if elements := _ELEMENTS.search(body):
             for element in elements[1].split(","):
                 key, _, data = element.strip().partition(" : ")
                 found.elements[NftKey(name, key)] = data
-    return found
 
 
 def tidy_complaint(complaint: str) -> str:

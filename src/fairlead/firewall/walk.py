@@ -10,8 +10,8 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 
 from fairlead.firewall.matching import Condition, Packet, holds, read
-from fairlead.firewall.nft_text import BY_NAME
 from fairlead.firewall.ruleset import Ruleset
+from fairlead.firewall.tables import BY_NAME
 from fairlead.model.addresses import Address, Interface
 from fairlead.model.host import NftKey
 

@@ -1,11 +1,11 @@
-"""Our own nftables table: made when an element needs it, put right when it is not whole, gone when empty."""
+"""Our own nftables tables: made when an element needs them, put right when not whole, gone when empty."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from fairlead.firewall import nft_text
-from fairlead.firewall.nft_text import FAMILY, TABLE
+from fairlead.firewall.tables import BY_NAME, TABLE, TABLE_OF, TABLES, Table
 from fairlead.kernel.generation import Generation
 from fairlead.libnftables import Libnftables, Refused
 from fairlead.model.errors import Failed, StepFailed
@@ -16,10 +16,24 @@ ASKED_ONE_BY_ONE = 64
 ABSENT = "No such file or directory"
 
 # Names and shapes cost the same however many elements there are.  Rules do not: libnftables
-# fetches every element along with them.  So they are looked at with the guard's element, which
-# is part of the base, and written again with every change.
-NAMES = (f"list sets {FAMILY}", f"list maps {FAMILY}", f"list chains {FAMILY}")
-WHOLE = f"list table {FAMILY} {TABLE}"
+# fetches every element along with them.  So they are looked at with an element that is part of the
+# base, and a table's rules are written again with every change of its elements.
+BASE = "loopback"
+
+
+def _names(tables: Iterable[Table]) -> list[str]:
+    return [f"list {what} {table.family}" for table in tables for what in ("sets", "maps", "chains")]
+
+
+def _whole(tables: Iterable[Table] = TABLES) -> list[str]:
+    return [f"list table {table.family} {TABLE}" for table in tables]
+
+
+def _touched(keys: Iterable[Key]) -> tuple[Table, ...]:
+    """The tables that keys belong to; all of them with an element of the base."""
+    names = {_element(key).name for key in keys}
+    families = {TABLE_OF[name].family for name in names}
+    return tuple(table for table in TABLES if BASE in names or table.family in families)
 
 
 class Nftables:
@@ -37,16 +51,16 @@ class Nftables:
         self._opened: Libnftables | None = None
 
     async def observe(self, keys: Collection[Key]) -> State:
-        """The elements under exactly these keys; all absent while the table is not whole."""
+        """The elements under exactly these keys; all absent while their tables are not whole."""
         wanted = [_element(key) for key in keys]
         there = await asyncio.get_running_loop().run_in_executor(self._worker, self._look, wanted)
         return {key: there.get(key) for key in wanted}
 
     async def everything(self) -> State:
-        """Every element of our table."""
+        """Every element of our tables."""
 
         def look() -> State:
-            elements = self._ask(WHOLE).elements
+            elements = self._ask(*_whole()).elements
             return {key: elements[key] for key in elements}
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, look)
@@ -60,7 +74,7 @@ class Nftables:
         except Refused as error:
             reason = nft_text.tidy_complaint(error.message)
             raise StepFailed(
-                f"cannot change {_subject(steps)} of the nftables table {TABLE}: {reason}", 0
+                f"cannot change {_subject(steps)} of the nftables tables {TABLE}: {reason}", 0
             ) from error
         except Failed as error:
             raise StepFailed(error.message, 0) from error
@@ -84,7 +98,7 @@ class Nftables:
         return self._opened
 
     def _ask(self, *questions: str, terse: bool = False) -> nft_text.Found:
-        """What nft shows of our table; nothing where it says that there is no such thing."""
+        """What nft shows of our tables; nothing where it says that there is no such thing."""
         answers: list[str] = []
         for question in questions:
             try:
@@ -96,10 +110,11 @@ class Nftables:
 
     def _look(self, keys: Collection[NftKey]) -> dict[NftKey, str]:
         """The elements that are there and at work."""
-        if any(key.name == "loopback" for key in keys):
-            ready = self._ask(WHOLE, terse=True).intact
+        if any(key.name == BASE for key in keys):
+            ready = self._ask(*_whole(), terse=True).intact
         else:
-            ready = self._ask(*NAMES, terse=True).complete
+            tables = _touched(keys)
+            ready = self._ask(*_names(tables), terse=True).complete(tables)
         return self._elements(keys) if ready else {}
 
     def _elements(self, keys: Collection[NftKey]) -> dict[NftKey, str]:
@@ -107,33 +122,36 @@ class Nftables:
         for shelf in dict.fromkeys(key.name for key in keys):
             asked = [key for key in keys if key.name == shelf]
             if len(asked) > ASKED_ONE_BY_ONE:
-                questions.append(f"list {nft_text.kind(shelf)} {FAMILY} {TABLE} {shelf}")
+                questions.append(f"list {nft_text.kind(shelf)} {nft_text.place(shelf)}")
             else:
-                questions += [f"get element {FAMILY} {TABLE} {shelf} {{ {key.element} }}" for key in asked]
+                questions += [f"get element {nft_text.place(shelf)} {{ {key.element} }}" for key in asked]
         return self._ask(*questions).elements
 
     def _change(self, steps: Sequence[Step]) -> None:
-        names = self._ask(*NAMES, terse=True)
-        there_is_none = not names.rules and not names.shelves
-        if there_is_none and all(step.after is None for step in steps):
+        tables = _touched(step.key for step in steps)
+        names = self._ask(*_names(tables), terse=True)
+        there = [table for table in tables if table.family in names.tables]
+        if not there and all(step.after is None for step in steps):
             return
         # libnftables 1.0.6 crashes on an element that does not have the shape of its shelf.
-        remove = "" if names.fits else f"delete table {FAMILY} {TABLE}\n"
-        table = remove + nft_text.skeleton()
+        misfits = [table for table in there if not names.table(table).fits(table)]
+        skeleton = nft_text.removal(misfits) + nft_text.skeleton(tables)
         try:
-            self._run(table + nft_text.commands(steps))
+            self._run(skeleton + nft_text.commands(steps))
         except Refused:
             # The steps may believe something that does not hold: look, and go by that.
-            there = self._elements([_element(step.key) for step in steps]) if names.fits else {}
-            due = [Step(step.key, there.get(_element(step.key)), step.after) for step in steps]
-            self._run(table + nft_text.commands([step for step in due if step.before != step.after]))
-        if any(step.after is None and _element(step.key).name == "loopback" for step in steps):
+            asked = [_element(step.key) for step in steps]
+            found = self._elements([key for key in asked if TABLE_OF[key.name] not in misfits])
+            due = [Step(step.key, found.get(_element(step.key)), step.after) for step in steps]
+            due = [step for step in due if step.before != step.after]
+            self._run(skeleton + nft_text.commands(due))
+        if any(step.after is None and _element(step.key).name == BASE for step in steps):
             self._drop_if_empty()
 
     def _drop_if_empty(self) -> None:
-        table = self._ask(WHOLE)
-        if table.rules and not table.elements:
-            self._run(f"delete table {FAMILY} {TABLE}")
+        found = self._ask(*_whole())
+        if not found.elements:
+            self._run(nft_text.removal(each for each in TABLES if each.family in found.tables))
 
     def _run(self, commands: str) -> None:
         """One transaction."""
@@ -143,8 +161,8 @@ class Nftables:
 
 
 def _element(key: Key) -> NftKey:
-    if not isinstance(key, NftKey) or key.name not in nft_text.BY_NAME:
-        raise Failed(f"cannot find {key} in the nftables table {TABLE}: it has no place there")
+    if not isinstance(key, NftKey) or key.name not in BY_NAME:
+        raise Failed(f"cannot find {key} in the nftables tables {TABLE}: it has no place there")
     return key
 
 

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.container import Ulimit
+from fairlead.model.guards import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Settings:
     ip_forward: bool = True
     ip_masq: bool = True
     icc: bool = True
+    allow: frozenset[Guard] = frozenset()  # guards that are switched off
     ip: Address = field(default_factory=lambda: IPv4Address("0.0.0.0"))
     userland_proxy: bool = True
     dns: tuple[str, ...] = ()

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fairlead.model.addresses import Address, Subnet
+from fairlead.model.guards import Guard, parse_guards
 
+ALLOW = "io.fairlead.allow"
 BRIDGE_NAME = "com.docker.network.bridge.name"
 DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
 ENABLE_ICC = "com.docker.network.bridge.enable_icc"
@@ -16,6 +18,7 @@ MACVLAN_MODE = "macvlan_mode"
 HOST_SHIM = "io.fairlead.macvlan.host_shim"  # the host's own addresses on a macvlan network
 HOST_IPV4 = "com.docker.network.host_ipv4"
 MTU = "com.docker.network.driver.mtu"
+TRUSTED_LINKS = "com.docker.network.bridge.trusted_host_interfaces"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,20 @@ class Network:
         return self.options.get(ENABLE_MASQUERADE, "true") == "true"
 
     @property
+    def allow(self) -> frozenset[Guard]:
+        """The guards that its options switch off.  Raises InvalidParameter for a name that is none."""
+        return parse_guards(_words(self.options.get(ALLOW, ""), ","))
+
+    @property
+    def trusted_links(self) -> tuple[str, ...]:
+        """The host's links that may reach its containers directly."""
+        return _words(self.options.get(TRUSTED_LINKS, ""), ":")
+
+    @property
     def mtu(self) -> int:
         """The MTU asked for, or 0 for the default."""
         return int(self.options.get(MTU) or 0)
+
+
+def _words(text: str, joint: str) -> tuple[str, ...]:
+    return tuple(word for word in (each.strip() for each in text.split(joint)) if word)

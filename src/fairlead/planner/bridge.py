@@ -2,10 +2,11 @@
 
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
-from fairlead.firewall import flows, policy, publish
+from fairlead.firewall import flows, guards, policy, publish
 from fairlead.model.addresses import Interface, mac_from_bytes
 from fairlead.model.config import Settings
 from fairlead.model.endpoint import Endpoint, Sandbox
+from fairlead.model.guards import Guard
 from fairlead.model.host import (
     AddressKey,
     Bridge,
@@ -64,10 +65,32 @@ def bridge_state(network: Network, settings: Settings, surroundings: Surrounding
     # What the other setting of --userland-proxy would have is not there: the daemon may have had it before.
     state.update(absent(policy.network_rules(network, wanted, not proxy)))
     state.update(policy.network_rules(network, wanted, proxy))
+    state.update(guards.network_guards(network, wanted, settings))
+    state.update(_between_ports(network, settings))
     if settings.iptables and not network.internal:
         # What the host sends to 127.0.0.1 and is redirected to a container leaves by the bridge.
         state[SysctlKey("", ("net", "ipv4", "conf", name, "route_localnet"))] = "1"
     return state
+
+
+def _apart(network: Network, settings: Settings) -> bool:
+    """Whether its bridge carries no frames from one container to another, as icc=false wants it."""
+    return not network.icc and Guard.LAYER_2 not in guards.allowed(network, settings)
+
+
+def _between_ports(network: Network, settings: Settings) -> dict[Key, Value | None]:
+    """What links between containers need where frames do not pass.
+
+    The host answers ARP for all of them, at once, and routes between them, so that the rules of
+    links decide.
+    """
+    if network.icc:
+        return {}
+    name, on = network.bridge_name, _apart(network, settings)
+    return {
+        SysctlKey("", ("net", "ipv4", "conf", name, "proxy_arp_pvlan")): "1" if on else "0",
+        SysctlKey("", ("net", "ipv4", "neigh", name, "proxy_delay")): "0" if on else "80",
+    }
 
 
 def families(network: Network, settings: Settings) -> tuple[Family, ...]:
@@ -96,11 +119,13 @@ def endpoint_state(
         LinkSettingKey("", outer, LinkSetting.MASTER): network.bridge_name,
         # A container that asks for a port published by itself is answered over the same port.
         LinkSettingKey("", outer, LinkSetting.HAIRPIN): "on",
+        LinkSettingKey("", outer, LinkSetting.ISOLATED): "on" if _apart(network, settings) else "off",
         LinkSettingKey("", outer, LinkSetting.UP): "on",
         LinkSettingKey(sandbox.name, inner, LinkSetting.MTU): size,
     }
     state.update(place_state(network, sandbox, endpoint))
     state.update(_published(network, endpoint, label, settings))
+    state.update(guards.endpoint_guards(network, endpoint, settings))
     if settings.iptables:
         state.update(policy.link_rules(network, endpoint))
     state.update(flows.endpoint_flows(network, endpoint, families(network, settings)))
@@ -121,6 +146,7 @@ def _published(
     proxy = settings.userland_proxy
     state.update(absent(publish.publish_rules(network, endpoint, wanted, not proxy)))
     state.update(publish.publish_rules(network, endpoint, wanted, proxy))
+    state.update(guards.bound_ports(network, endpoint, wanted, settings))
     if settings.iptables and endpoint.ports:
         state.update(publish.publish_elements(network, endpoint, settings.ip_forward))
     return state

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from fairlead.firewall.tables import IP, TABLE_OF
 from fairlead.model.host import (
     AddressFlowsKey,
     AddressKey,
@@ -77,6 +78,8 @@ def _rank(key: Key) -> tuple[int, int]:
         # The settings of one interface exist only once the interface does, and come before it is up
         # and has addresses: what is received must not be dealt with otherwise first.
         return (RANK[LinkSettingKey], -1) if of_one_link(key) else (RANK[SysctlKey], 0)
+    if isinstance(key, NftKey) and TABLE_OF[key.name] is not IP:
+        return (RANK[SysctlKey], 1)  # guards stand before what they guard is there, and until it is gone
     if isinstance(key, LinkSettingKey):
         return (RANK[LinkSettingKey], SETTINGS[key.setting])
     return (RANK[type(key)], 0)
@@ -99,7 +102,7 @@ def parted(desired: State) -> tuple[dict[Key, Value | None], dict[Key, Value | N
 
 def of_one_link(key: SysctlKey) -> bool:
     """Whether it is a setting of one interface, not of a whole namespace."""
-    return "conf" in key.path and key.path[-2] not in ("all", "default")
+    return key.path[2:3] in (("conf",), ("neigh",)) and key.path[-2] not in ("all", "default")
 
 
 def difference(desired: State, observed: State) -> tuple[Step, ...]:

@@ -165,7 +165,7 @@ def test_a_listing_is_read() -> None:
         NftKey("ports", '"lo" . tcp . 88'): "10.1.0.2 . 80",
         NftKey("ports", '"br1" . tcp . 88'): "10.1.0.2 . 80",
     }
-    assert found.rules == {"guard": 1}
+    assert found.tables["ip"].rules == {"guard": 1}
     assert not found.intact
     assert nft_text.parse("").elements == {}
 
