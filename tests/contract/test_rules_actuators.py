@@ -288,6 +288,14 @@ ALL: dict[Key, Value] = {
     ADDRESS_PORT: "172.17.0.2 . 53",
     RUN: "172.17.0.2",
     SMALL_RUN: "172.17.0.2",
+    NftKey("guarded", '"docker0" . ipv6'): "",
+    NftKey("trusted", '"wg0" . "docker0"'): "",
+    NftKey("bound_ports", "192.0.2.1 . tcp . 8000-8019"): "",
+    NftKey("bound_ports6", "2001:db8::1 . udp . 53"): "",
+    NftKey("endpoints", '"veth0123456"'): "",
+    NftKey("hardware_addresses", '"veth0123456" . 02:42:ac:11:00:02'): "",
+    NftKey("ipv4_addresses", '"veth0123456" . 172.17.0.2'): "",
+    NftKey("ipv6_addresses", '"veth0123456" . 0x64ff9b000000000000000000000002'): "",
 }
 
 
@@ -335,3 +343,11 @@ def test_hundreds_of_elements_at_once(elements: Any) -> None:
     converge(elements, {**ALL, **many})
     converge(elements, dict.fromkeys(many))
     assert observe(elements, *ALL) == list(ALL.values())
+
+
+def test_hundreds_of_endpoints_at_once(elements: Any) -> None:
+    many: dict[Key, Value] = {
+        NftKey("ipv6_addresses", f'"veth{number}" . {0xFE80 << 112 | number:#x}'): "" for number in range(200)
+    }
+    converge(elements, many)
+    converge(elements, dict.fromkeys(many))

@@ -44,6 +44,10 @@ def create(name: str, **fields: Any) -> tuple[str, str, bytes]:
     return "POST", f"/v1.41/containers/create?name={name}", json.dumps(document).encode()
 
 
+def network(options: dict[str, str]) -> tuple[str, str, bytes]:
+    return "POST", "/networks/create", json.dumps({"Name": "wrong", "Options": options}).encode()
+
+
 WRONG: dict[str, tuple[str, str, bytes | None]] = {
     "malformed JSON": ("POST", "/containers/create", b"{not json"),
     "JSON of the wrong form": ("POST", "/containers/create", b"[1, 2]"),
@@ -73,6 +77,10 @@ WRONG: dict[str, tuple[str, str, bytes | None]] = {
     "a container that is not there": ("POST", "/containers/absent/start", None),
     "a signal that is none": ("POST", "/containers/absent/kill?signal=NOPE", None),
     "a network without a name": ("POST", "/networks/create", b"{}"),
+    "a guard that is none": network({"io.fairlead.allow": "spoofing,everything"}),
+    "a trusted link that can be none": network(
+        {"com.docker.network.bridge.trusted_host_interfaces": "eth0:a b"}
+    ),
     "an archive for nobody": ("PUT", "/containers/absent/archive?path=/", b"x"),
 }
 

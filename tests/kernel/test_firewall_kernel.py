@@ -24,7 +24,12 @@ CASES = Path(__file__).parents[1] / "cases" / "firewall"
 VARIANTS = [variant for variant in ("-nft", "-legacy") if shutil.which(f"iptables{variant}-restore")]
 PORT = NftKey("ports", '"docker0" . tcp . 88')
 GUARD = NftKey("loopback", "127.0.0.0/8")
-TABLE = {GUARD: "", PORT: "172.17.0.2 . 80"}
+TABLE = {
+    GUARD: "",
+    PORT: "172.17.0.2 . 80",
+    NftKey("guarded", '"docker0" . ipv4'): "",
+    NftKey("ipv6_addresses", '"veth1" . 0xfd000000000000000000000000000002'): "",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +88,10 @@ def converge_table(actuator: Nftables) -> None:
         "nft flush chain ip fairlead guard",
         "nft flush chain ip fairlead from_host; nft delete chain ip fairlead from_host",
         "nft add rule ip fairlead hide_source counter",
+        "nft delete table bridge fairlead",
+        "nft flush chain inet fairlead direct_routing",
+        "nft flush chain bridge fairlead from_endpoints",
+        "nft flush table bridge fairlead; nft delete chain bridge fairlead ipv6_source",
         "nft flush chain ip fairlead from_host; nft flush chain ip fairlead from_containers;"
         " nft delete map ip fairlead ports",
     ],
@@ -127,16 +136,23 @@ def test_repair_keeps_the_elements_that_nobody_asked_about(nftables: Nftables) -
     assert observe(nftables, PORT) == {PORT: "172.17.0.2 . 80"}
 
 
-@pytest.mark.parametrize("content", ["set ip fairlead ports { type ipv4_addr; }", "chain ip fairlead other"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "set ip fairlead ports { type ipv4_addr; }",
+        "chain ip fairlead other",
+        "set bridge fairlead ipv6_addresses { type ifname . ipv6_addr; }",
+    ],
+)
 def test_a_table_of_another_shape_under_our_name_gives_way(nftables: Nftables, content: str) -> None:
-    run(f"nft add table ip fairlead; nft add '{content}'")
+    run(f"nft add table {' '.join(content.split()[1:3])}; nft add '{content}'")
     assert observe(nftables, *TABLE) == dict.fromkeys(TABLE)
     converge_table(nftables)
 
 
 def test_the_table_goes_with_its_last_element(nftables: Nftables) -> None:
     converge_table(nftables)
-    perform(nftables, Step(PORT, "172.17.0.2 . 80", None), Step(GUARD, "", None))
+    perform(nftables, *(Step(key, content, None) for key, content in TABLE.items()))
     assert run("nft list ruleset") == ""
     perform(nftables, Step(PORT, "172.17.0.2 . 80", None))
     assert run("nft list ruleset") == ""

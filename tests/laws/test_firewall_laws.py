@@ -8,17 +8,20 @@ from random import Random
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fairlead.firewall import policy, publish
+from fairlead.firewall import guards, policy, publish
 from fairlead.firewall.iptables_text import parse, script, show
 from fairlead.firewall.matching import Packet
 from fairlead.firewall.ruleset import HEADS, Ruleset, edit, value
 from fairlead.firewall.walk import Outcome, Surroundings, Verdict, interfaces, walk
+from fairlead.model.config import Settings
 from fairlead.model.endpoint import Endpoint, PublishedPort
+from fairlead.model.guards import Guard
 from fairlead.model.host import Family, Key, NftKey, PolicyKey, RuleKey, Step, Value
 from fairlead.model.network import BRIDGE_NAME, ENABLE_ICC, ENABLE_MASQUERADE, Network, Pool
 from tests.fakes.rules import empty_host, restore
 
 HOST, LAN, WORLD = IPv4Address("198.51.100.10"), IPv4Address("198.51.100.1"), IPv4Address("203.0.113.10")
+SIDE, FAMILIES = IPv4Address("192.0.2.10"), (Family.IPV4, Family.IPV6)
 FOREIGN = ["-i wg0 -j ACCEPT", "-s 192.0.2.0/24 -j DROP", '-m comment --comment "x y" -o wg1 -j ACCEPT']
 
 
@@ -78,7 +81,9 @@ def hosts(draw: st.DrawFn) -> tuple[list[Network], list[Place]]:
             free += count + draw(st.integers(0, 1))
         interface = IPv4Interface(f"{network.pools[0].subnet[number + 2]}/16")
         endpoint = Endpoint(
-            f"{number}", network.id, "", "", number, "eth0", "v", "", ipv4=interface, ports=tuple(ports)
+            *(f"{number}", network.id, "", "", number, "eth0", f"v{number}", f"02:42:0a:00:00:0{number}"),
+            ipv4=interface,
+            ports=tuple(ports),
         )
         places.append(Place(network, endpoint))
     return made, places
@@ -97,6 +102,17 @@ def fragments(made: Sequence[Network], places: Sequence[Place]) -> list[dict[Key
         rules = publish.publish_rules(place.network, place.endpoint)
         found.append({**rules, **publish.publish_elements(place.network, place.endpoint)})
     return found
+
+
+def guarding(made: Sequence[Network], places: Sequence[Place], chosen: Settings) -> dict[NftKey, str]:
+    """The elements of the guards that are on."""
+    found: dict[Key, Value | None] = {}
+    for network in made:
+        found |= guards.network_guards(network, FAMILIES, chosen)
+    for place in places:
+        found |= guards.endpoint_guards(place.network, place.endpoint, chosen)
+        found |= guards.bound_ports(place.network, place.endpoint, FAMILIES, chosen)
+    return {key: str(on) for key, on in found.items() if isinstance(key, NftKey) and on is not None}
 
 
 def foreign_host(chosen: Sequence[str]) -> Ruleset:
@@ -168,6 +184,7 @@ def test_edits_are_taken_back_to_the_very_place(
 
 def surroundings(made: Sequence[Network]) -> Surroundings:
     links = {"eth0": interfaces(f"{HOST}/24"), "lo": interfaces("127.0.0.1/8")}
+    links["eth1"] = interfaces(f"{SIDE}/24")
     for each in made:
         subnet = each.pools[0].subnet
         links[each.bridge_name] = interfaces(f"{subnet[1]}/{subnet.prefixlen}")
@@ -177,20 +194,27 @@ def surroundings(made: Sequence[Network]) -> Surroundings:
 class World:
     """A host where everything is set up and forwarding is closed but for what the rules open."""
 
-    def __init__(self, host: tuple[list[Network], list[Place]]) -> None:
+    def __init__(self, host: tuple[list[Network], list[Place]], *allowed: Guard) -> None:
         self.networks, self.places = host
         self.rules = empty_host()
         self.elements: dict[NftKey, str] = {}
         for state in fragments(*host):
             self.rules = edit(self.rules, steps_to(self.rules, state))[1]
             self.elements |= {key: str(content) for key, content in state.items() if isinstance(key, NftKey)}
+        self.elements |= guarding(*host, Settings(allow=frozenset(allowed)))
         closed = Step(PolicyKey(Family.IPV4, "filter", "FORWARD"), "ACCEPT", "DROP")
         self.rules = edit(self.rules, [closed])[1]
 
     def send(
-        self, source: IPv4Address, link: str, destination: IPv4Address, port: int, protocol: str = "tcp"
+        self,
+        source: IPv4Address,
+        link: str,
+        destination: IPv4Address,
+        port: int,
+        protocol: str = "tcp",
+        behind: str = "",
     ) -> Verdict:
-        packet = Packet(source, destination, protocol, port, link=link)
+        packet = Packet(source, destination, protocol, port, link=link, bridge_port=behind)
         return walk(self.rules, packet, surroundings(self.networks), self.elements)
 
     def published(self) -> list[tuple[Place, PublishedPort]]:
@@ -253,10 +277,9 @@ def test_the_lan_reaches_nothing_else(world: World, number: int) -> None:
         assert world.send(LAN, "eth0", IPv4Address("127.0.0.1"), port.host_port).outcome is Outcome.DROPPED
         if port.host_address.is_loopback:
             assert world.send(LAN, "eth0", HOST, port.host_port, port.protocol).outcome is Outcome.DELIVERED
-        opened = any(
-            each.container_port <= number < each.container_port + each.count for each in place.endpoint.ports
-        )
-        assert opened or world.send(LAN, "eth0", place.address, number).outcome is Outcome.DROPPED
+        for inner in (number, port.container_port):
+            verdict = world.send(LAN, "eth0", place.address, inner, port.protocol)
+            assert verdict.outcome is Outcome.DROPPED
 
 
 @given(worlds, st.integers(0, 39))
@@ -306,3 +329,44 @@ def test_only_internal_networks_are_kept_in(world: World) -> None:
         else:
             assert (verdict.outcome, verdict.link) == (Outcome.FORWARDED, "eth0")
             assert verdict.packet.source == (HOST if place.network.masquerade else place.address)
+
+
+@given(hosts(), st.integers(0, 39))
+@settings(max_examples=80, deadline=None)
+def test_a_port_on_one_address_is_reached_by_its_link(
+    host: tuple[list[Network], list[Place]], offset: int
+) -> None:
+    world, open_world = World(host), World(host, Guard.WEAK_HOST)
+    for place, port in world.published():
+        if port.host_address != HOST:
+            continue
+        asked = (HOST, port.host_port + offset % port.count, port.protocol)
+        assert world.send(LAN, "eth0", *asked).packet.destination == place.address
+        assert world.send(SIDE + 1, "eth1", *asked).outcome is Outcome.DROPPED
+        assert open_world.send(SIDE + 1, "eth1", *asked).packet.destination == place.address
+
+
+@given(hosts())
+@settings(max_examples=80, deadline=None)
+def test_what_is_published_is_routed_to_directly_only_where_that_is_allowed(
+    host: tuple[list[Network], list[Place]],
+) -> None:
+    open_world = World(host, Guard.DIRECT_ROUTING)
+    for place, port in open_world.published():
+        verdict = open_world.send(LAN, "eth0", place.address, port.container_port, port.protocol)
+        assert (verdict.outcome, verdict.link) == (Outcome.FORWARDED, place.network.bridge_name)
+
+
+@given(hosts())
+@settings(max_examples=80, deadline=None)
+def test_a_container_sends_in_its_own_name_only(host: tuple[list[Network], list[Place]]) -> None:
+    world, open_world = World(host), World(host, Guard.SPOOFING)
+    for place in world.places:
+        if place.network.internal:
+            continue
+        link, behind = place.network.bridge_name, place.endpoint.host_interface
+        assert world.send(place.address, link, WORLD, 443, behind=behind).outcome is Outcome.FORWARDED
+        for claimed in (place.network.pools[0].subnet[1], place.address + 1, WORLD):
+            assert isinstance(claimed, IPv4Address)
+            assert world.send(claimed, link, WORLD, 443, behind=behind).outcome is Outcome.DROPPED
+            assert open_world.send(claimed, link, WORLD, 443, behind=behind).outcome is not Outcome.DROPPED

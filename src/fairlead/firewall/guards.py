@@ -54,7 +54,7 @@ def endpoint_guards(network: Network, endpoint: Endpoint, settings: Settings) ->
 
 
 def shared_addresses(places: Collection[tuple[Network, Endpoint]], settings: Settings) -> Elements:
-    """What a container with several endpoints adds: all their addresses are its own behind each bridge port."""
+    """What a container with several endpoints adds: all their addresses are its own at each."""
     if not settings.iptables:
         return {}
     state: Elements = {}

@@ -19,7 +19,10 @@ _TYPES = ("LOCAL",)
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """The first packet of a connection; `link` is where it comes in, "" from a process of the host."""
+    """The first packet of a connection; `link` is where it comes in, "" from a process of the host.
+
+    `bridge_port` is the port of a bridge, if it comes in by one: a container's.
+    """
 
     source: Address
     destination: Address
@@ -28,6 +31,7 @@ class Packet:
     source_port: int = 40000
     link: str = ""
     state: str = "NEW"
+    bridge_port: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What happens to one packet: it is led through the rules as the kernel would lead it.
 
-Covered are the hooks that decide about containers: our own table, and iptables' nat and filter.
+Covered are the hooks that decide about containers: our own tables, and iptables' nat and filter.
 A connection's first packet is meant; answers follow it by connection tracking.
 """
 
@@ -77,7 +77,7 @@ def walk(
     surroundings: Surroundings,
     elements: Mapping[NftKey, str] | None = None,
 ) -> Verdict:
-    """Lead a packet through the rules of its family and, for IPv4, the elements of our own table."""
+    """Lead a packet through the rules of its family and the elements of our own tables."""
     return _Walk(rules, packet, surroundings, elements or {}).go()
 
 
@@ -94,14 +94,14 @@ class _Walk:
 
     def go(self) -> Verdict:
         if self.packet.link:
-            if self._guarded():
+            if self._spoofed() or self._for_loopback() or self._for_another_link():
                 return self._end(Outcome.DROPPED)
             self._redirect("PREROUTING")
         else:
             self.way = self.surroundings.way_out(self.packet.destination)
             self._redirect("OUTPUT")
         self.way = self.surroundings.way_out(self.packet.destination)
-        if not self.way or not self._filter():
+        if not self.way or not self._filter() or self._directly_routed():
             return self._end(Outcome.DROPPED)
         if self.way == "lo":
             return self._end(Outcome.DELIVERED)
@@ -115,9 +115,63 @@ class _Walk:
     def _note(self, what: str) -> None:
         self.trace.append(what)
 
-    # Our own table.
+    # Our own tables.
 
-    def _guarded(self) -> bool:
+    def _has(self, shelf: str, *parts: str) -> bool:
+        return NftKey(shelf, " . ".join(parts)) in self.elements
+
+    def _from_our_bridge(self) -> bool:
+        return self._has("bridges", f'"{self.packet.link}"')
+
+    def _spoofed(self) -> bool:
+        """Whether a container sends in the name of somebody else."""
+        port, source = f'"{self.packet.bridge_port}"', self.packet.source
+        shelf, text = (
+            ("ipv4_addresses", str(source))
+            if source.version == 4
+            else ("ipv6_addresses", f"{int(source):#x}")
+        )
+        if not self._has("endpoints", port) or self._has(shelf, port, text):
+            return False
+        self._note(f"fairlead {shelf}: {source} is not behind {self.packet.bridge_port}")
+        return True
+
+    def _for_another_link(self) -> bool:
+        """Whether it is for a port that is published on an address which its link does not hold."""
+        packet = self.packet
+        held = self.surroundings.links.get(packet.link, ())
+        if packet.link == "lo" or self._from_our_bridge() or packet.state != "NEW":
+            return False
+        if any(each.ip == packet.destination for each in held):
+            return False
+        for key in self._on("bound_ports" if packet.destination.version == 4 else "bound_ports6"):
+            address, protocol, ports = key.element.split(" . ")
+            first, _, last = ports.partition("-")
+            if (
+                address == str(packet.destination)
+                and protocol == packet.protocol
+                and int(first) <= packet.port <= int(last or first)
+            ):
+                self._note(f"fairlead weak_host {key.element}")
+                return True
+        return False
+
+    def _directly_routed(self) -> bool:
+        """Whether it comes to a container from elsewhere, and not by a published port."""
+        family = f"ipv{self.packet.destination.version}"
+        if (
+            not self.packet.link
+            or self.redirected
+            or self.packet.state != "NEW"
+            or not self._has("guarded", f'"{self.way}"', family)
+            or self._from_our_bridge()
+            or self._has("trusted", f'"{self.packet.link}"', f'"{self.way}"')
+        ):
+            return False
+        self._note(f"fairlead direct_routing {self.way}")
+        return True
+
+    def _for_loopback(self) -> bool:
         for key in self._on("loopback"):
             if self.packet.link != "lo" and self.packet.destination in ip_network(key.element):
                 self._note(f"fairlead loopback {key.element}")

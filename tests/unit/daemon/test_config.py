@@ -9,6 +9,7 @@ from fairlead.daemon.config import combine, options, read_file
 from fairlead.daemon.options import BY_KEY, OPTIONS, Kind
 from fairlead.model.config import AddressPool
 from fairlead.model.errors import InvalidParameter
+from fairlead.model.guards import Guard
 
 PATH = "/etc/fairlead/daemon.json"
 
@@ -70,3 +71,16 @@ def test_a_bip_that_no_bridge_can_have_is_refused(bip: str) -> None:
 def test_a_file_that_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match=PATH):
         read_file(text, PATH)
+
+
+def test_guards_are_switched_off_by_name() -> None:
+    assert options({"allow": ["spoofing"]}).settings.allow == {Guard.SPOOFING}
+    assert options({"allow-direct-routing": True}).settings.allow == {Guard.DIRECT_ROUTING}
+    both = options({"allow": ["spoofing"], "allow-direct-routing": True}).settings.allow
+    assert both == {Guard.SPOOFING, Guard.DIRECT_ROUTING}
+    assert options({"allow-direct-routing": False}).settings.allow == frozenset()
+
+
+def test_a_guard_that_there_is_not_is_named() -> None:
+    with pytest.raises(InvalidParameter, match='cannot allow "spoof": it is none of direct-routing,'):
+        options({"allow": ["spoof"]})
