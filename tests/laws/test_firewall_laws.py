@@ -332,7 +332,7 @@ def test_only_internal_networks_are_kept_in(world: World) -> None:
 
 
 @given(hosts(), st.integers(0, 39))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_port_on_one_address_is_reached_by_its_link(
     host: tuple[list[Network], list[Place]], offset: int
 ) -> None:
@@ -347,7 +347,7 @@ def test_a_port_on_one_address_is_reached_by_its_link(
 
 
 @given(hosts())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_is_published_is_routed_to_directly_only_where_that_is_allowed(
     host: tuple[list[Network], list[Place]],
 ) -> None:
@@ -358,7 +358,7 @@ def test_what_is_published_is_routed_to_directly_only_where_that_is_allowed(
 
 
 @given(hosts())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_container_sends_in_its_own_name_only(host: tuple[list[Network], list[Place]]) -> None:
     world, open_world = World(host), World(host, Guard.SPOOFING)
     for place in world.places:

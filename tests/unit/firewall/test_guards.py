@@ -13,6 +13,7 @@ from fairlead.model.errors import InvalidParameter
 from fairlead.model.guards import EVERY_GUARD, Guard, parse_guards
 from fairlead.model.host import Family, NftKey, State, SysctlKey
 from fairlead.model.network import ALLOW, BRIDGE_NAME, ENABLE_ICC, TRUSTED_LINKS, Network, Pool
+from fairlead.model.surroundings import Surroundings
 from fairlead.planner.bridge import bridge_state
 
 BOTH = (Family.IPV4, Family.IPV6)
@@ -144,5 +145,5 @@ PROXY = SysctlKey("", ("net", "ipv4", "conf", "br1", "proxy_arp_pvlan"))
 def test_without_icc_the_host_stands_between(
     options: dict[str, str], settings: Settings, expected: str | None
 ) -> None:
-    state = bridge_state(network(**options), settings)
+    state = bridge_state(network(**options), settings, Surroundings())
     assert state.get(PROXY) == expected
