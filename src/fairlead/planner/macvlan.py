@@ -84,6 +84,8 @@ def _shim(network: Network) -> dict[Key, Value | None]:
         ),
         # It hears who asks for the host's other addresses too, and must not answer in their place.
         SysctlKey("", ("net", "ipv4", "conf", name, "arp_ignore")): "1",
+        # Router advertisements that a container sends must never configure the host (CVE-2020-13401).
+        SysctlKey("", ("net", "ipv6", "conf", name, "accept_ra")): "0",
         LinkSettingKey("", name, LinkSetting.UP): "on",
     }
     for address in shim_addresses(network.options[HOST_SHIM]):

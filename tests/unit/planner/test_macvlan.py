@@ -22,6 +22,7 @@ from fairlead.model.host import (
     RouteKey,
     State,
     Step,
+    SysctlKey,
 )
 from fairlead.model.network import HOST_SHIM, MACVLAN_MODE, PARENT, Network, Pool
 from fairlead.model.surroundings import Surroundings
@@ -88,6 +89,8 @@ def test_the_shim_leads_to_each_address_or_to_the_range_that_they_are_from() -> 
     shim = shim_name(network())
     alone = network(LAN, LAN6, parent="eth0", shim="198.51.100.250,2001:db8::fa")
     assert AddressKey("", shim, IPv4Interface("198.51.100.250/32")) in made(alone)
+    assert made(alone)[SysctlKey("", ("net", "ipv6", "conf", shim, "accept_ra"))] == "0"
+    assert made(alone)[SysctlKey("", ("net", "ipv4", "conf", shim, "arp_ignore"))] == "1"
     routes = {key.destination: value for key, value in joined(alone).items() if isinstance(key, RouteKey)}
     assert routes[ip_network("198.51.100.2/32")] == routes[ip_network("2001:db8::2/128")] == Route(None, shim)
     ranged = Pool(LAN.subnet, ip_range=ip_network("198.51.100.0/28"), gateway=LAN.gateway)
