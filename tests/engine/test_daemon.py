@@ -35,6 +35,9 @@ def test_a_second_daemon_on_the_same_data_root_is_refused(host: Host) -> None:
         (("-H", "tcp://127.0.0.1:2375"), "mutual TLS"),
         (("--default-address-pool", "base=10.0.0.0/8"), "default-address-pool"),
         (("--config-file", "/absent.json"), "/absent.json"),
+        (("--cluster-advertise", "eth0:2376"), "--cluster-store"),
+        (("--cluster-store", "etcd://198.51.100.9", "--cluster-advertise", "eth0:2376"), "without TLS"),
+        (("--cluster-store", "etcd://127.0.0.1", "--cluster-advertise", "eth9:2376"), "No such device"),
     ],
 )
 def test_what_is_wrong_is_named(host: Host, flags: tuple[str, ...], words: str) -> None:

@@ -243,18 +243,41 @@ def test_the_command_line_runs_a_lab() -> None:
 
 def test_etcd_runs_on_the_first_hosts() -> None:
     name = f"{NAME}-etcd"
-    with Lab(name, hosts=3) as made:
+    with Lab(name, hosts=2) as made:
         etcd = Etcd(made.hosts, 2)
         etcd.start()
-        first, second, third = made.hosts
-        assert member_pid(first) and member_pid(second) and not member_pid(third)
+        first, second = made.hosts
+        assert member_pid(first) and member_pid(second) and not member_pid(made.outside)
         ask = f"etcdctl --endpoints={first.address}:2379,{second.address}:2379"
-        third.run(f"{ask} put /x y", check=True)
+        made.outside.run(f"{ask} put /x y", check=True)
         etcd.kill(second)
         assert not member_pid(second)
         etcd.start_member(second)
         etcd.wait(second)
-        assert third.run(f"{ask} get /x", check=True).stdout.split() == ["/x", "y"]
-        with pytest.raises(InvalidParameter, match="1 to 3"):
-            Etcd(made.hosts, 4)
+        assert made.outside.run(f"{ask} get /x", check=True).stdout.split() == ["/x", "y"]
+        with pytest.raises(InvalidParameter, match="1 to 2"):
+            Etcd(made.hosts, 3)
+    nothing_is_left(name)
+
+
+def test_the_command_line_joins_engines_to_etcd() -> None:
+    name = f"{NAME}-joined"
+    command = [sys.executable, "-m", "fairlead", "lab"]
+    try:
+        subprocess.run([*command, "up", "--name", name, "--etcd", "1"], check=True, capture_output=True)
+        host = Lab.attach(name).host(1)
+        status = subprocess.run([*command, "status", "--name", name], capture_output=True, text=True).stdout
+        assert status.splitlines()[1].split()[4:8] == [
+            "process", str(host.engine.pid), "process", str(member_pid(host)),
+        ]  # fmt: skip
+        found = host.engine.get("/info")
+        assert isinstance(found, dict)
+        assert found["ClusterStore"] == "etcd://198.51.100.11:2379"
+        assert found["ClusterAdvertise"] == "198.51.100.11:2376"
+        too_many = [*command, "up", "--name", f"{name}-2", "--etcd", "2"]
+        refused = subprocess.run(too_many, capture_output=True, text=True)
+        assert refused.returncode == 1 and "cannot start 2 members of etcd" in refused.stderr
+        nothing_is_left(f"{name}-2")
+    finally:
+        subprocess.run([*command, "down", "--name", name], check=True)
     nothing_is_left(name)

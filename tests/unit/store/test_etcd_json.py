@@ -27,7 +27,9 @@ def test_text_comes_back(text: str) -> None:
     assert decode(encode(text)) == text
 
 
-@given(some.lists(some.dictionaries(some.text(), some.integers())), some.integers(1, 7))
+@given(
+    some.lists(some.dictionaries(some.text(), some.integers(), max_size=2), max_size=4), some.integers(1, 7)
+)
 def test_documents_are_found_however_they_are_cut(documents: list[dict[str, int]], size: int) -> None:
     data = b"".join(json.dumps(document).encode() + b"\n" for document in documents)
     lines = Lines()
