@@ -230,7 +230,7 @@ def _reason(error: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertifi
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"its certificate is not accepted: {error.certificate_error}"
     number = error.os_error.errno
-    return os.strerror(number) if number and number > 0 else str(error.os_error)
+    return os.strerror(number) if number and number > 0 else error.os_error.strerror or str(error)
 
 
 def _notice_silence(response: aiohttp.ClientResponse) -> None:
