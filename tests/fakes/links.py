@@ -132,7 +132,9 @@ class FakeLinks:
                 if there.tunnel is not None:
                     found[LinkKey(name, link)] = there.tunnel
                     found |= {FdbKey(name, link, mac): vtep for mac, vtep in there.forwarding.items()}
-                    found |= {NeighbourKey(name, link, at): mac for at, mac in there.neighbours.items()}
+                    for each in filter(None, (link, there.master)):
+                        told = self.namespaces[name].links[each].neighbours
+                        found |= {NeighbourKey(name, each, at): mac for at, mac in told.items()}
         return found
 
     async def perform(self, steps: Sequence[Step]) -> None:

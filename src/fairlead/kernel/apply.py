@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from itertools import groupby
 
 from fairlead.kernel import messages, neighbours, routing
+from fairlead.kernel.announcing import announcement
 from fairlead.kernel.netlink import Refused, Request
 from fairlead.kernel.observe import observe, on_link, setting_path
 from fairlead.kernel.reasons import DUMMIES, is_of_kind, reason, taken
@@ -316,11 +317,16 @@ class _Work:
 
     def _tell(self, key: NeighbourKey, mac: Value | None) -> None:
         index = self._index(key.namespace, key.link)
+        talk = self._visit.talk(key.namespace)
         if mac is None:
-            request = neighbours.delete_neighbour(index, key.address)
-        else:
-            request = neighbours.new_neighbour(index, key.address, str(mac))
-        self._visit.talk(key.namespace).change(request)
+            talk.change(neighbours.delete_neighbour(index, key.address))
+            return
+        talk.change(neighbours.new_neighbour(index, key.address, str(mac)))
+        link = self._visit.link(key.namespace, key.link)
+        bridge = self._visit.link_numbered(key.namespace, link.master) if link and link.master else link
+        if bridge is not None:
+            with contextlib.suppress(OSError):  # it is down: nobody is there who could remember anything
+                self._visit.send_frame(key.namespace, bridge.name, announcement(key.address, str(mac)))
 
     def _write_setting(self, key: SysctlKey, value: str) -> None:
         descriptor = self._visit.namespaces.open_file(key.namespace, setting_path(key), os.O_WRONLY)

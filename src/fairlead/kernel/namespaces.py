@@ -102,6 +102,11 @@ class Namespaces:
         with self._inside(name):
             return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
 
+    def packets(self, name: str) -> socket.socket:
+        """A socket for whole frames, born in the namespace, that receives none.  Raises NotFound."""
+        with self._inside(name):
+            return socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+
     def open_file(self, name: str, path: str, flags: int) -> int:
         """Open a file of /proc/sys as seen in the namespace.  Raises NotFound, OSError."""
         with self._inside(name):

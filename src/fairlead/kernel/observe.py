@@ -85,7 +85,8 @@ def on_link(visit: Visit, key: LinkKey) -> dict[Key, Value]:
     keys += [LinkSettingKey(key.namespace, key.name, setting) for setting in settings]
     look = _Look(visit, keys)
     found = {**look.state(keys), **look.told(key.namespace, link)}
-    return {each: value for each, value in found.items() if value and each != key}
+    of_bridge = {each for each in found if isinstance(each, NeighbourKey) and each.link != key.name}
+    return {each: value for each, value in found.items() if value and each not in {key, *of_bridge}}
 
 
 def _read_setting(visit: Visit, key: SysctlKey) -> str | None:
@@ -132,13 +133,15 @@ class _Look:
         return answers
 
     def told(self, namespace: str, link: FoundLink) -> dict[Key, Value]:
-        """A VXLAN link with its forwarding entries and neighbours."""
+        """A VXLAN link with its forwarding entries, its neighbours and its bridge's."""
         found: dict[Key, Value] = {LinkKey(namespace, link.name): self._vxlan(namespace, link)}
         for mac, vtep in self._forwarding_of(namespace, link.index).items():
             found[FdbKey(namespace, link.name, mac)] = vtep
-        for version in (4, 6):
-            for address, mac in self._neighbours_of(namespace, link.index, version).items():
-                found[NeighbourKey(namespace, link.name, address)] = mac
+        bridge = self._visit.link_numbered(namespace, link.master) if link.master else None
+        for each in (link, bridge) if bridge else (link,):
+            for version in (4, 6):
+                for address, mac in self._neighbours_of(namespace, each.index, version).items():
+                    found[NeighbourKey(namespace, each.name, address)] = mac
         return found
 
     def _value(self, key: Key) -> Value | None:

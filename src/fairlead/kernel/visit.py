@@ -1,6 +1,7 @@
 """One look at the host, or one change of it: a conversation per namespace, all closed at its end."""
 
 import errno
+import socket
 from types import TracebackType
 
 from fairlead.kernel.messages import FoundLink, link_named, link_numbered, read_link, vxlan_links
@@ -18,6 +19,7 @@ class Visit:
     def __init__(self, namespaces: Namespaces):
         self.namespaces = namespaces
         self._conversations: dict[str, Conversation] = {}
+        self._packets: dict[str, socket.socket] = {}
 
     def __enter__(self) -> "Visit":
         return self
@@ -25,8 +27,8 @@ class Visit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for conversation in self._conversations.values():
-            conversation.close()
+        for namespace in [*self._conversations, *self._packets]:
+            self.leave(namespace)
 
     def talk(self, namespace: str) -> Conversation:
         """The conversation with one namespace.  Raises NotFound if it is not ours."""
@@ -38,9 +40,17 @@ class Visit:
 
     def leave(self, namespace: str) -> None:
         """End the conversation with a namespace, so that it can go."""
-        conversation = self._conversations.pop(namespace, None)
+        conversation, packets = self._conversations.pop(namespace, None), self._packets.pop(namespace, None)
         if conversation is not None:
             conversation.close()
+        if packets is not None:
+            packets.close()
+
+    def send_frame(self, namespace: str, link: str, frame: bytes) -> None:
+        """Send a frame by a link.  Raises OSError, NotFound for the namespace."""
+        if namespace not in self._packets:
+            self._packets[namespace] = self.namespaces.packets(namespace)
+        self._packets[namespace].sendto(frame, (link, 0))
 
     def link(self, namespace: str, name: str) -> FoundLink | None:
         """A link by name, None if there is none.  Raises NotFound for the namespace."""

@@ -166,7 +166,10 @@ class FdbKey:
 
 @dataclass(frozen=True, slots=True)
 class NeighbourKey:
-    """Which hardware address has an address, told to a link for good; value: the hardware address (a str)."""
+    """Which hardware address has an address, told to a link for good; value: the hardware address (a str).
+
+    What is on its bridge is told once as well, since it may remember another one.
+    """
 
     namespace: str
     link: str

@@ -96,6 +96,9 @@ def endpoint_state(network: Network, sandbox: Sandbox, endpoint: Endpoint, size:
         LinkSettingKey(home, outer, LinkSetting.UP): "on",
         LinkSettingKey(sandbox.name, inner, LinkSetting.MTU): str(size),
     }
+    for own in (endpoint.ipv4, endpoint.ipv6):
+        if own is not None:  # as for those on other hosts: who knew another holder of its address is told
+            state[NeighbourKey(home, BRIDGE, own.ip)] = endpoint.mac
     near = {each.version: each.network for each in (endpoint.ipv4, endpoint.ipv6) if each is not None}
     for pool in network.pools:
         if near.get(pool.subnet.version, pool.subnet) != pool.subnet:
