@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import contenders, latency, names, store, traffic
+from bench import contenders, latency, names, overlay, store, traffic
 from bench.contenders import Contender
 from bench.results import Measure, Results
 from fairlead import process
@@ -159,7 +159,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the lab is taken down
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
-        "part", nargs="?", choices=("engines", "names", "store"), default="engines", help="what is measured"
+        "part",
+        nargs="?",
+        choices=("engines", "names", "overlay", "store"),
+        default="engines",
+        help="what is measured",
     )
     parser.add_argument("--quick", action="store_true", help="few rounds, small numbers")
     parser.add_argument(
@@ -173,6 +177,10 @@ def main() -> int:
     facts = about()
     if options.part == "store":
         results = shared_store(store.Plan.quick() if options.quick else store.Plan.full())
+    elif options.part == "overlay":
+        results = Results()
+        with Lab(f"bench-{os.getpid()}", hosts=2) as lab:
+            overlay.measure(lab, results, *((3, 1) if options.quick else (15, 1)))
     else:
         with Lab(f"bench-{os.getpid()}", hosts=len(engines)) as lab:
             benchmark = Benchmark(lab, engines)

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 from bench.results import Results  # noqa: E402
 
-COLOURS = {"fairlead": "#1b7f5c", "dockerd": "#2f6fb0", "podman": "#8a5fa8"}
+COLOURS = {"fairlead": "#1b7f5c", "dockerd": "#2f6fb0", "podman": "#8a5fa8", "by hand": "#7a7a7a"}
 
 
 def draw(results: Results, title: str, paths: list[Path]) -> None:

@@ -41,7 +41,7 @@ class Results:
     def contenders(self) -> list[str]:
         """Everybody of whom there is a sample."""
         seen = {name: None for rows in self.samples.values() for name in rows}
-        return [name for name in ("fairlead", "dockerd", "podman") if name in seen]
+        return [name for name in ("fairlead", "dockerd", "podman", "by hand") if name in seen]
 
     def table(self) -> str:
         """A Markdown table: medians (minimum, number of samples), and fairlead's advantages."""

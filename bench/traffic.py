@@ -36,7 +36,7 @@ def measure(lab: Lab, contender: Contender, seconds: int) -> Iterator[Sample]:
         for way, host, prefix, address in ways:
             yield (
                 Measure(f"throughput, {way}", "Gbit/s", False),
-                _throughput(contender.host, server, host, prefix, address, seconds),
+                throughput(contender.host, server, host, prefix, address, seconds),
             )
             rate, median = _connections(contender.host, server, host, prefix, address, seconds)
             yield Measure(f"new connections, {way}", "1/s", False), rate
@@ -45,9 +45,10 @@ def measure(lab: Lab, contender: Contender, seconds: int) -> Iterator[Sample]:
         contender.do("rm --force bench-server bench-client")
 
 
-def _throughput(
+def throughput(
     server_host: Host, server: list[str], host: Host, prefix: list[str], address: str, seconds: int
 ) -> float:
+    """Gbit/s by TCP to a server; `server` and `prefix` lead into the namespaces of both ends."""
     listening = server_host.start([*server, "iperf3", "--server", "--one-off", "--port", str(PORT)])
     try:
         _wait_for_listener(server_host, server)
