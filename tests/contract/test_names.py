@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Callable, Coroutine
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 
 import pytest
@@ -32,6 +32,10 @@ RICH = Resolver(
     links=(("db", "n1", "redis"),),
     internal=True,
     network_names=("blue", "green"),
+    inside=("198.51.100.1",),
+    closed=("green",),
+    subnets=(ip_network("10.0.0.0/24"), ip_network("fd00::/64")),
+    ndots=2,
 )
 
 

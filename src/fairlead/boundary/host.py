@@ -81,6 +81,10 @@ class Machine(Protocol):
         """The text of the host's /etc/resolv.conf, "" if there is none."""
         ...
 
+    async def resolved_conf(self) -> str:
+        """The text of the resolv.conf that systemd-resolved writes for others, "" if there is none."""
+        ...
+
     async def hosts_file(self) -> str:
         """The text of the host's /etc/hosts, "" if there is none."""
         ...

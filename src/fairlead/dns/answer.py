@@ -6,7 +6,7 @@ network is.
 
 from fairlead.dns import wire
 from fairlead.dns.wire import Query
-from fairlead.dns.zone import View, Zone
+from fairlead.dns.zone import View, Zone, reversed_address
 
 # Seconds that an answer may be kept.  Docker says 600 and containers then miss each other after
 # every restart.
@@ -25,11 +25,9 @@ def answer(query: Query, zone: Zone, view: View, turn: int, limit: int) -> bytes
         found = _local(query, zone, view, turn, limit)
         if found is not None:
             return found
-    if view.internal:
-        # Not SERVFAIL: a client with search domains goes on to the next name only after this.
-        return wire.empty(query, wire.NXDOMAIN)
     if not view.upstreams:
-        return wire.empty(query, wire.SERVFAIL)
+        # Not SERVFAIL: a client with search domains goes on to the next name only after this.
+        return wire.empty(query, wire.NXDOMAIN if view.internal else wire.SERVFAIL)
     return None
 
 
@@ -37,18 +35,28 @@ def _local(query: Query, zone: Zone, view: View, turn: int, limit: int) -> bytes
     kind, name = query.kind, query.name
     if kind in (wire.A, wire.AAAA):
         found = zone.addresses(view, name, kind == wire.AAAA)
-        return None if found is None else wire.addresses(query, _turned(found, turn), TTL, limit)
-    if kind == wire.PTR:
-        pointed = zone.reverse(view, name)
-        if pointed is not None:
-            return wire.pointer(query, pointed, TTL)
+        if found is not None:
+            return wire.addresses(query, _turned(found, turn), TTL, limit)
+        return _reverse(query, zone, view)
     ipv4 = zone.addresses(view, name, ipv6=False)
     if ipv4 is None:
-        return None
+        return _reverse(query, zone, view)
     if kind != wire.ANY:
         return wire.empty(query)
     ipv6 = zone.addresses(view, name, ipv6=True) or ()
     return wire.addresses(query, (*_turned(ipv4, turn), *_turned(ipv6, turn)), TTL, limit)
+
+
+def _reverse(query: Query, zone: Zone, view: View) -> bytes | None:
+    """The answer if the name is that of an address; None: it may be asked for outside."""
+    packed = reversed_address(query.name)
+    if packed is None:
+        return wire.empty(query, wire.NXDOMAIN) if query.name.endswith(view.closed) else None
+    pointed = zone.reverse(view, packed)
+    if pointed is not None:
+        wanted = query.kind in (wire.PTR, wire.ANY)
+        return wire.pointer(query, pointed, TTL) if wanted else wire.empty(query)
+    return wire.empty(query, wire.NXDOMAIN) if view.owns(packed) else None
 
 
 def _turned(found: tuple[bytes, ...], turn: int) -> tuple[bytes, ...]:

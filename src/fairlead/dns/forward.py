@@ -8,7 +8,7 @@ last for a while, and then once more beside the one that works, so that nobody w
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from fairlead.dns.wire import FORMERR, NOTIMP, REFUSED, SERVFAIL
 
@@ -22,6 +22,13 @@ DEAF_FOR, DEAF_AT_MOST = 5.0, 60.0  # seconds that it is asked last; doubled eac
 UNHELPFUL = frozenset((FORMERR, SERVFAIL, NOTIMP, REFUSED))
 
 Work = TypeVar("Work")
+
+
+class Server(NamedTuple):
+    """A name server as it is reached from the host (""), or from the sandbox of that name."""
+
+    address: str
+    namespace: str = ""
 
 
 @dataclass(slots=True)
@@ -46,11 +53,11 @@ class Flight(Generic[Work]):
     """A question on its way outside; `work` is what the adapter needs to answer it."""
 
     work: Work
-    upstreams: tuple[str, ...]  # in the order in which they are asked
+    upstreams: tuple[Server, ...]  # in the order in which they are asked
     begun: float
     asked: int  # how many upstreams have been asked in this round
-    open: list[str]  # asked, and not heard of yet
-    silent: tuple[str, ...] = ()  # counted as silent already
+    open: list[Server]  # asked, and not heard of yet
+    silent: tuple[Server, ...] = ()  # counted as silent already
     landed: bool = False
 
 
@@ -59,14 +66,14 @@ class Due(Generic[Work]):
     """A flight whose time has come: ask these as well, or (none) tell the client that it failed."""
 
     flight: Flight[Work]
-    ask: tuple[str, ...]
+    ask: tuple[Server, ...]
 
 
 class Forwarding(Generic[Work]):
     """The state of all questions asked outside, and the memory of the upstreams; time in seconds."""
 
     def __init__(self) -> None:
-        self._hearing: dict[str, _Hearing] = {}
+        self._hearing: dict[Server, _Hearing] = {}
         # What waits equally long is due in the order in which it came.
         self._due: dict[float, deque[tuple[float, Flight[Work]]]] = {
             OVERTAKEN_AFTER: deque(),
@@ -74,8 +81,8 @@ class Forwarding(Generic[Work]):
         }
 
     def begin(
-        self, work: Work, upstreams: tuple[str, ...], now: float
-    ) -> tuple[Flight[Work], tuple[str, ...]]:
+        self, work: Work, upstreams: tuple[Server, ...], now: float
+    ) -> tuple[Flight[Work], tuple[Server, ...]]:
         """A new flight, and whom to ask at once: one upstream, with one that is on trial beside it.
 
         `now` is never less than it was in an earlier call, here and elsewhere.
@@ -85,7 +92,9 @@ class Forwarding(Generic[Work]):
         self._wait(flight, now, OVERTAKEN_AFTER if len(order) > len(ask) else AGAIN_AFTER)
         return flight, ask
 
-    def _order(self, upstreams: tuple[str, ...], now: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _order(
+        self, upstreams: tuple[Server, ...], now: float
+    ) -> tuple[tuple[Server, ...], tuple[Server, ...]]:
         """The upstreams as they are to be asked, and those of them that are asked at once."""
         hearing, deaf, trial = [], [], []
         for each in upstreams:
@@ -102,7 +111,7 @@ class Forwarding(Generic[Work]):
         ask = (*first, *trial)
         return (*ask, *(each for each in (*hearing, *deaf) if each not in first)), ask
 
-    def heard(self, flight: Flight[Work], upstream: str, code: int) -> tuple[Verdict, tuple[str, ...]]:
+    def heard(self, flight: Flight[Work], upstream: Server, code: int) -> tuple[Verdict, tuple[Server, ...]]:
         """An upstream has answered with that response code; whom to ask next if it did not help."""
         if upstream in self._hearing:
             del self._hearing[upstream]
@@ -113,7 +122,9 @@ class Forwarding(Generic[Work]):
             return Verdict.DELIVER, ()
         return self._without(flight, upstream)
 
-    def failed(self, flight: Flight[Work], upstream: str, now: float) -> tuple[Verdict, tuple[str, ...]]:
+    def failed(
+        self, flight: Flight[Work], upstream: Server, now: float
+    ) -> tuple[Verdict, tuple[Server, ...]]:
         """An upstream could not be asked, or its host says that nobody listens; whom to ask next."""
         self._silent(upstream, now)
         if flight.landed:
@@ -152,7 +163,7 @@ class Forwarding(Generic[Work]):
         self._wait(flight, now, OVERTAKEN_AFTER if flight.asked < len(flight.upstreams) else AGAIN_AFTER)
         return Due(flight, ask)
 
-    def _without(self, flight: Flight[Work], upstream: str) -> tuple[Verdict, tuple[str, ...]]:
+    def _without(self, flight: Flight[Work], upstream: Server) -> tuple[Verdict, tuple[Server, ...]]:
         if upstream in flight.open:
             flight.open.remove(upstream)
         if flight.asked < len(flight.upstreams):
@@ -162,7 +173,7 @@ class Forwarding(Generic[Work]):
         flight.landed = True
         return Verdict.GIVE_UP, ()
 
-    def _next(self, flight: Flight[Work]) -> tuple[str, ...]:
+    def _next(self, flight: Flight[Work]) -> tuple[Server, ...]:
         upstream = flight.upstreams[flight.asked]
         flight.asked += 1
         flight.open.append(upstream)
@@ -171,7 +182,7 @@ class Forwarding(Generic[Work]):
     def _wait(self, flight: Flight[Work], now: float, seconds: float) -> None:
         self._due[seconds].append((now + seconds, flight))
 
-    def _silent(self, upstream: str, now: float) -> None:
+    def _silent(self, upstream: Server, now: float) -> None:
         memory = self._hearing.setdefault(upstream, _Hearing())
         memory.silences += 1
         if memory.silences >= PATIENT_SILENCES and not memory.deaf_until:

@@ -175,6 +175,17 @@ def wire_name(name: str) -> bytes | None:
     return wire if len(wire) <= _LONGEST_NAME else None
 
 
+def truncated(query: Query, answer: bytes) -> bytes:
+    """An answer without its records that says that there are some: for a client that takes no more bytes."""
+    cut = empty(query, code_of(answer))
+    return cut[:2] + bytes((answer[2] | _MORE, answer[3])) + cut[4:]
+
+
+def is_truncated(message: bytes) -> bool:
+    """Whether an answer says that it lacks some of its records."""
+    return bool(message[2] & _MORE)
+
+
 def code_of(message: bytes) -> int:
     """The response code of an answer, without its extension."""
     return message[3] & 0x0F

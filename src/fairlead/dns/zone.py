@@ -5,10 +5,12 @@ everything else here is an index over them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 
+from fairlead.dns.forward import Server
 from fairlead.dns.wire import wire_name
+from fairlead.model.addresses import Address, Subnet
 from fairlead.model.host import NameKey, PointerKey, Resolver
 
 _REVERSE4, _REVERSE6 = b".in-addr.arpa", b".ip6.arpa"
@@ -31,16 +33,32 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one sandbox sees: its networks by id and lower-case name, its links, its way out."""
+    """What one sandbox sees: its networks by id and lower-case name, its links, its way out.
+
+    `closed` and `search` are suffixes, with a dot before them.
+    """
 
     networks: tuple[tuple[str, bytes], ...]
     links: dict[bytes, tuple[tuple[str, bytes], ...]]
-    upstreams: tuple[str, ...]
+    upstreams: tuple[Server, ...]
     internal: bool
+    closed: tuple[bytes, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
+    search: tuple[bytes, ...] = ()
+    ndots: int = 0
+
+    def owns(self, packed: bytes) -> bool:
+        """Whether an address is of one of its networks."""
+        return any(_address(packed) in subnet for subnet in self.subnets)
 
 
-def view_of(resolver: Resolver) -> View:
-    """The view that a sandbox's resolver has."""
+def view_of(resolver: Resolver, namespace: str = "") -> View:
+    """The view that the resolver of a sandbox of that name has."""
+    servers = [
+        Server(each, namespace if each in resolver.inside else "")
+        for each in resolver.upstreams
+        if not resolver.internal or each in resolver.inside
+    ]
     names = resolver.network_names or ("",) * len(resolver.networks)
     links: dict[bytes, tuple[tuple[str, bytes], ...]] = {}
     for name, network_id, target in resolver.links:
@@ -48,8 +66,12 @@ def view_of(resolver: Resolver) -> View:
     return View(
         networks=tuple((each, _folded(name)) for each, name in zip(resolver.networks, names, strict=True)),
         links=links,
-        upstreams=resolver.upstreams,
+        upstreams=tuple(servers),
         internal=resolver.internal,
+        closed=tuple(b"." + _folded(each) for each in resolver.closed),
+        subnets=resolver.subnets,
+        search=tuple(b"." + _folded(each) for each in resolver.search) if resolver.ndots else (),
+        ndots=resolver.ndots,
     )
 
 
@@ -106,8 +128,7 @@ class Zone:
             for entry in names.values():
                 yield from entry.records.items()
         for (network_id, packed), name in self._pointers.items():
-            address = IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
-            yield PointerKey(network_id, address), name
+            yield PointerKey(network_id, _address(packed)), name
 
     # -- look-ups --------------------------------------------------------------------------------
 
@@ -115,7 +136,9 @@ class Zone:
         """The packed addresses of a name in lower case, () if it has none of that kind, None if unknown.
 
         The first network that has some wins.  `a.b.c` is looked for whole, then as `a.b` on the
-        network `c`, then as `a` on `b.c`.  Source: libnetwork `sandbox.ResolveName`.
+        network `c`, then as `a` on `b.c`; at each of them links come before names.  A name below a
+        search domain is looked for without that, where clients would begin with it.
+        Source: libnetwork `sandbox.ResolveName`.
         """
         known = False
         for entry in self._entries(view, name):
@@ -125,11 +148,8 @@ class Zone:
             known = True
         return () if known else None
 
-    def reverse(self, view: View, name: bytes) -> bytes | None:
-        """The name (`NAME.NETWORK`, in wire form) of the address that `name` asks for; None if unknown."""
-        packed = reversed_address(name)
-        if packed is None:
-            return None
+    def reverse(self, view: View, packed: bytes) -> bytes | None:
+        """The name (`NAME.NETWORK`, in wire form) of an address; None if unknown."""
         for network_id, network in view.networks:
             found = self._pointers.get((network_id, packed))
             if found is not None:
@@ -137,25 +157,32 @@ class Zone:
         return None
 
     def _entries(self, view: View, name: bytes) -> Iterator[_Entry]:
+        yield from self._named(view, name, None)
+        cut = name.rfind(b".")
+        while cut > 0:
+            yield from self._named(view, name[:cut], name[cut + 1 :])
+            cut = name.rfind(b".", 0, cut)
+        for domain in view.search:
+            if name.endswith(domain) and name.count(b".", 0, -len(domain)) < view.ndots:
+                yield from self._entries(replace(view, search=()), name[: -len(domain)])
+
+    def _named(self, view: View, name: bytes, wanted: bytes | None) -> Iterator[_Entry]:
+        """The entries of a link or name on the networks called so (None: on any)."""
         names = self._names
-        if view.links:
-            for network_id, target in view.links.get(name, ()):
+        for network_id, target in view.links.get(name, ()):
+            if wanted is None or (network_id, wanted) in view.networks:
                 entry = names.get(network_id, {}).get(target)
                 if entry is not None:
                     yield entry
-        for network_id, _ in view.networks:
-            of_network = names.get(network_id)
-            if of_network is not None and (entry := of_network.get(name)) is not None:
-                yield entry
-        cut = name.rfind(b".")
-        while cut > 0:
-            wanted = name[cut + 1 :]
-            for network_id, network in view.networks:
-                if network == wanted:
-                    entry = names.get(network_id, {}).get(name[:cut])
-                    if entry is not None:
-                        yield entry
-            cut = name.rfind(b".", 0, cut)
+        for network_id, network in view.networks:
+            if wanted is None or network == wanted:
+                of_network = names.get(network_id)
+                if of_network is not None and (entry := of_network.get(name)) is not None:
+                    yield entry
+
+
+def _address(packed: bytes) -> Address:
+    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
 
 
 def reversed_address(name: bytes) -> bytes | None:

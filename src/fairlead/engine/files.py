@@ -10,6 +10,7 @@ from fairlead.engine.hostfiles import (
     edited,
     filtered,
     hosts_text,
+    in_force,
     moved,
     own_names,
     parse_resolv_conf,
@@ -93,7 +94,11 @@ class Files:
         ]
 
     async def _resolv_conf(self, container: Container, stay: Stay) -> str:
-        text = await self._context.machine.resolv_conf()
+        machine = self._context.machine
+        shared = not stay.sandbox.name  # the host's own namespace reaches all that the host reaches
+        text = await machine.resolv_conf()
+        if not shared:
+            text = in_force(text, await machine.resolved_conf())
         host, settings, own = parse_resolv_conf(text), self._context.settings, container.host_config
         servers = own.dns or settings.dns
         search = own.dns_search or settings.dns_search
@@ -104,7 +109,6 @@ class Files:
                 words = (*words, "ndots:0")
             return ResolvConf((EMBEDDED_SERVER,), search or host.search, words).text()
         ipv6 = any(endpoint.ipv6 for _, endpoint in stay.places)
-        shared = not stay.sandbox.name  # the host's own namespace reaches all that the host reaches
         if not (servers or search or options):
             return text if shared else filtered(text, ipv6)
         known = host.servers if shared else reachable(host, ipv6)

@@ -23,6 +23,7 @@ LOOPBACK_HOSTS = (
 # Used when the host has no resolver that a container could reach (libnetwork's own choice).
 FALLBACK_SERVERS = ("8.8.8.8", "8.8.4.4")
 FALLBACK_SERVERS6 = ("2001:4860:4860::8888", "2001:4860:4860::8844")
+STUB = "127.0.0.53"  # systemd-resolved's own server, on the host's loopback
 EMBEDDED_SERVER = "127.0.0.11"
 HOST_GATEWAY = "host-gateway"  # stands for the host's address on docker0 in --add-host
 SERVER_LINE = re.compile(r"^nameserver[ \t]+(\S+)[^\n]*\n*", re.MULTILINE)
@@ -71,6 +72,44 @@ def is_loopback(server: str) -> bool:
         return ip_address(server.split("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+def is_own_loopback(server: str) -> bool:
+    """Whether a name server that was chosen for a container is on its own loopback, our own left out."""
+    return is_loopback(server) and server != EMBEDDED_SERVER
+
+
+def addresses_in(servers: Collection[str]) -> tuple[str, ...]:
+    """Those that are addresses, in their order, each once."""
+    return tuple(dict.fromkeys(each for each in servers if _is_address(each)))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def in_force(text: str, resolved: str) -> str:
+    """The resolv.conf that counts for containers: systemd-resolved's where the host asks its stub alone.
+
+    Source: libnetwork `resolvconf.Path`.
+    """
+    return resolved if resolved and parse_resolv_conf(text).servers == (STUB,) else text
+
+
+def name_servers(text: str, resolved: str) -> tuple[str, ...]:
+    """Whom the host's own programs ask; behind systemd-resolved's stub those that it asks itself."""
+    servers = (*parse_resolv_conf(text).servers, *parse_resolv_conf(in_force(text, resolved)).servers)
+    return addresses_in(servers)
+
+
+def ndots(options: Sequence[str]) -> int:
+    """How many dots a name needs to be tried before the search domains; with our resolver 0 by default."""
+    found = [word.partition(":")[2] for word in options if word.startswith("ndots:")]
+    return int(found[-1]) if found and found[-1].isdigit() else 0
 
 
 def reachable(host: ResolvConf, ipv6: bool) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from fairlead.engine.context import Context
-from fairlead.engine.hostfiles import parse_resolv_conf
+from fairlead.engine.hostfiles import addresses_in, in_force, is_own_loopback, ndots, parse_resolv_conf
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.ports import Allocation, exposed_requests
 from fairlead.firewall.guards import shared_addresses
@@ -75,7 +75,7 @@ class Sandboxes:
         """What the host should have for this stay."""
         if not stay.sandbox.name:  # the host's own namespace
             return {}
-        state = sandbox_state(stay.sandbox, stay.places)
+        state = sandbox_state(stay.sandbox, stay.places, self._context.surroundings)
         for network, endpoint in stay.places:
             state.update(self.endpoint_state(stay.sandbox, network, endpoint, label))
         state.update(shared_addresses(stay.places, self._context.settings))
@@ -119,17 +119,20 @@ class Sandboxes:
         if any(network.driver == "host" for network in networks):
             return Sandbox(identity, container.id, name="")
         embedded = any(driver_of(network).addressed and not network.default_bridge for network in networks)
-        servers = container.host_config.dns or context.settings.dns
-        search = container.host_config.dns_search or context.settings.dns_search
-        host = parse_resolv_conf(await context.machine.resolv_conf())
+        own, settings = container.host_config, context.settings
+        host = parse_resolv_conf(
+            in_force(await context.machine.resolv_conf(), await context.machine.resolved_conf())
+        )
         return Sandbox(
             id=identity,
             container_id=container.id,
             name=await self._pin_name(container),
             sysctls={**SANDBOX_SYSCTLS, **_ipv6_wishes(container)},
             embedded_dns=embedded,
-            upstreams=servers or host.servers,
-            search=search or host.search,
+            upstreams=addresses_in(own.dns or settings.dns),
+            inside=tuple(each for each in addresses_in(own.dns) if is_own_loopback(each)),
+            search=own.dns_search or settings.dns_search or host.search,
+            ndots=ndots(own.dns_options or settings.dns_opt or host.options),
         )
 
     async def _pin_name(self, container: Container) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from fairlead.engine.context import Context
+from fairlead.engine.hostfiles import name_servers
 from fairlead.engine.networks import Networks
 from fairlead.engine.supervision import Supervision
 from fairlead.model.errors import FairleadError
@@ -41,4 +42,7 @@ class Following:
 
     async def _read(self) -> Surroundings:
         machine = self._context.machine
-        return Surroundings(uplink_mtu=await machine.uplink_mtu())
+        return Surroundings(
+            uplink_mtu=await machine.uplink_mtu(),
+            name_servers=name_servers(await machine.resolv_conf(), await machine.resolved_conf()),
+        )

@@ -48,6 +48,10 @@ class HostMachine:
         """The host's /etc/resolv.conf."""
         return _text("/etc/resolv.conf")
 
+    async def resolved_conf(self) -> str:
+        """What systemd-resolved asks itself."""
+        return _text("/run/systemd/resolve/resolv.conf")
+
     async def hosts_file(self) -> str:
         """The host's /etc/hosts."""
         return _text("/etc/hosts")

@@ -98,8 +98,9 @@ def alias_directory(exec_root: str) -> str:
 class Sandbox:
     """A network namespace of ours: pinned as /run/netns/NAME, its alias ALIASES/ID[:12].
 
-    `upstreams`, `search`, `dns_options` are what its embedded resolver forwards to (empty when
-    it has none: `embedded_dns` false).  `links` are (name, network id, target name) known in
+    `upstreams` are the name servers that were chosen for it; without any its resolver asks the
+    host's.  `inside` are those of them that are its own: on its loopback.  `search` and `ndots`
+    are by what its clients complete names.  `links` are (name, network id, target name) known in
     this sandbox alone.
     """
 
@@ -109,7 +110,9 @@ class Sandbox:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     embedded_dns: bool = False
     upstreams: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
+    ndots: int = 0
     links: tuple[tuple[str, str, str], ...] = ()
     interfaces: int = 0  # how many it has had: a number is not used twice, as with Docker
     phase: str = "pending"

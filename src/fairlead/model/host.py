@@ -279,6 +279,9 @@ class Resolver:
 
     `networks` are ids, `network_names` what containers call them (`web.NETWORK`), in the same
     order.  `internal`: nothing is asked outside.  `links` are (name, network id, target name).
+    `inside` are those of the upstreams that are asked from the sandbox, all others from the host.
+    Nobody outside is asked for names below `closed` networks, or for addresses in `subnets`.
+    With `ndots` above 0 its clients try names with few dots below `search` first.
     """
 
     networks: tuple[str, ...]
@@ -287,6 +290,10 @@ class Resolver:
     links: tuple[tuple[str, str, str], ...] = ()
     internal: bool = False
     network_names: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
+    ndots: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ USUAL_MTU = 1500  # of a host without a way out
 class Surroundings:
     """What was last read of the host: a change of it is a reason to converge again.
 
-    `uplink_mtu` is the MTU of the link that leads out of the host.
+    `uplink_mtu` is the MTU of the link that leads out of the host, `name_servers` are the
+    addresses that its own programs ask.
     """
 
     uplink_mtu: int = USUAL_MTU
+    name_servers: tuple[str, ...] = ()

@@ -1,8 +1,9 @@
 """What a container's network namespace is made of, and each of its places on a network."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from fairlead.model.addresses import Subnet
 from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import (
@@ -21,12 +22,15 @@ from fairlead.model.host import (
     Value,
 )
 from fairlead.model.network import Network
+from fairlead.model.surroundings import Surroundings
 
 EVERYWHERE4 = IPv4Network("0.0.0.0/0")
 EVERYWHERE6 = IPv6Network("::/0")
 
 
-def sandbox_state(sandbox: Sandbox, places: Sequence[tuple[Network, Endpoint]]) -> dict[Key, Value | None]:
+def sandbox_state(
+    sandbox: Sandbox, places: Sequence[tuple[Network, Endpoint]], surroundings: Surroundings
+) -> dict[Key, Value | None]:
     """The pinned namespace, its loopback and sysctls, and its resolver.
 
     `places` are its endpoints with their networks, in the order of attachment.
@@ -43,16 +47,37 @@ def sandbox_state(sandbox: Sandbox, places: Sequence[tuple[Network, Endpoint]]) 
     for dotted, value in sandbox.sysctls.items():
         state[SysctlKey(name, tuple(dotted.split(".")))] = value
     if sandbox.embedded_dns:
-        named = [network for network, _ in places if not network.default_bridge]
-        state[ResolverKey(name)] = Resolver(
-            networks=tuple(network.id for network in named),
-            network_names=tuple(network.name for network in named),
-            upstreams=sandbox.upstreams,
-            search=sandbox.search,
-            links=sandbox.links,
-            internal=bool(places) and all(network.internal for network, _ in places),
-        )
+        networks = [network for network, _ in places]
+        state[ResolverKey(name)] = _resolver(sandbox, networks, surroundings.name_servers)
     return state
+
+
+def _resolver(sandbox: Sandbox, networks: Sequence[Network], hosts: tuple[str, ...]) -> Resolver:
+    named = [network for network in networks if not network.default_bridge]
+    internal = bool(networks) and all(network.internal for network in networks)
+    # An address of a macvlan network may be a machine's outside, which others know better.
+    own = [network for network in networks if network.internal or network.driver != "macvlan"]
+    subnets = tuple(pool.subnet for network in own for pool in network.pools)
+    return Resolver(
+        networks=tuple(network.id for network in named),
+        network_names=tuple(network.name for network in named),
+        upstreams=sandbox.upstreams or hosts,
+        search=sandbox.search,
+        links=sandbox.links,
+        internal=internal,
+        # In an internal network others may be asked that are in it themselves.
+        inside=(
+            *sandbox.inside,
+            *(each for each in sandbox.upstreams if internal and _within(each, subnets)),
+        ),
+        closed=tuple(network.name for network in named if network.internal),
+        subnets=subnets,
+        ndots=sandbox.ndots,
+    )
+
+
+def _within(server: str, subnets: Sequence[Subnet]) -> bool:
+    return any(ip_address(server) in subnet for subnet in subnets)
 
 
 def _ipv6_switch(namespace: str, link: str) -> SysctlKey:

@@ -37,7 +37,7 @@ class ResolverService:
         self._loop = asyncio.get_running_loop()
         self._namespaces = Namespaces()
         self._zone = Zone()
-        self._outside = Outside(self._loop)
+        self._outside = Outside(self._loop, self._namespaces)
         self._sandboxes: dict[str, SandboxResolver] = {}
         self._closed: list[SandboxResolver] = []  # since the last sweep
         self._waiting = ThreadPoolExecutor(1)  # for the kernel, which takes its time to delete

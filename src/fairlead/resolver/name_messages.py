@@ -1,6 +1,6 @@
 """What the daemon and the resolver say to each other, as JSON; parsed where it comes in."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from fairlead.model.host import NameKey, PointerKey, Resolver, ResolverKey
@@ -43,6 +43,10 @@ def value_document(value: Value | None) -> Any:
         "search": value.search,
         "links": value.links,
         "internal": value.internal,
+        "inside": value.inside,
+        "closed": value.closed,
+        "subnets": [str(each) for each in value.subnets],
+        "ndots": value.ndots,
     }
 
 
@@ -68,6 +72,10 @@ def read_value(key: Key, document: Any) -> Value | None:
         links=tuple((name, network, target) for name, network, target in links),
         internal=bool(document["internal"]),
         network_names=names,
+        inside=_texts(document["inside"]),
+        closed=_texts(document["closed"]),
+        subnets=tuple(ip_network(each) for each in _texts(document["subnets"])),
+        ndots=int(document["ndots"]),
     )
 
 

@@ -81,7 +81,7 @@ class SandboxResolver:
     def set(self, value: Resolver) -> None:
         """From now on this is what it knows."""
         self.value = value
-        self._view = view_of(value)
+        self._view = view_of(value, self.name)
         self._kept_of = -1
 
     def alive(self) -> bool:
@@ -111,6 +111,7 @@ class SandboxResolver:
             each.close()
         for conversation in list(self._conversations):
             conversation.close()
+        self._outside.leave(self.name)
 
     def tidy_up(self) -> Callable[[], None]:
         """Take the redirection of a closed resolver away, if its namespace is still there.

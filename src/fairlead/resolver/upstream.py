@@ -1,20 +1,24 @@
-"""Questions for the world outside: asked from the host's own network namespace, and answered by id.
+"""Questions for others: asked from the host's own network namespace, or a sandbox's, and answered by id.
 
 Over UDP each upstream has a few connected sockets at a time, which are replaced all the time, so that
 who wants to forge an answer must guess the port, the id and the question.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
 import struct
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from fairlead.dns import wire
-from fairlead.dns.forward import PATIENCE, Flight, Forwarding, Verdict
+from fairlead.dns.forward import PATIENCE, Flight, Forwarding, Server, Verdict
 from fairlead.dns.wire import Query
+from fairlead.model.errors import FairleadError
+from fairlead.resolver.inside import Namespaces
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class Question:
 class _Channel:
     """A connected socket and the questions asked through it, by id."""
 
-    upstream: str
+    upstream: Server
     socket: socket.socket
     asked: dict[bytes, Flight[Question]] = field(default_factory=dict)
 
@@ -50,21 +54,22 @@ class _Channel:
 class Outside:
     """Asks upstreams on behalf of sandboxes."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, port: int = PORT):
+    def __init__(self, loop: asyncio.AbstractEventLoop, namespaces: Namespaces, port: int = PORT):
         self._loop = loop
+        self._namespaces = namespaces
         self._port = port
         self._forwarding: Forwarding[Question] = Forwarding()
         self._shares: dict[Hashable, int] = {}
         self._flying = 0
         self._timer: asyncio.TimerHandle | None = None
         self._renewal: asyncio.TimerHandle | None = None
-        self._channels: dict[tuple[str, int], _Channel] = {}
+        self._channels: dict[tuple[Server, int], _Channel] = {}
         self._before: list[_Channel] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Server] = {}
         self._buffer = memoryview(bytearray(wire.LONGEST))
         self._chances: Iterator[tuple[int, bytes]] = iter(())
 
-    def ask(self, question: Question, upstreams: tuple[str, ...]) -> None:
+    def ask(self, question: Question, upstreams: tuple[Server, ...]) -> None:
         """Ask the upstreams until one helps; delivers SERVFAIL where none does."""
         share = self._shares.get(question.owner, 0)
         if self._flying >= MOST_FLIGHTS or share >= MOST_OF_ONE:
@@ -76,6 +81,17 @@ class Outside:
         if self._timer is None:
             self._set_timer()
         self._ask_each(flight, ask)
+
+    def leave(self, namespace: str) -> None:
+        """Let go of a sandbox, so that nothing of ours keeps it; what is asked there stays unanswered."""
+        for task, upstream in self._tasks.items():
+            if upstream.namespace == namespace:
+                task.cancel()
+        for place in [place for place in self._channels if place[0].namespace == namespace]:
+            self._close(self._channels.pop(place))
+        for channel in [each for each in self._before if each.upstream.namespace == namespace]:
+            self._before.remove(channel)
+            self._close(channel)
 
     def close(self) -> None:
         """Let everything go; what is under way stays unanswered."""
@@ -89,23 +105,24 @@ class Outside:
 
     # -- the state machine's wishes ----------------------------------------------------------------
 
-    def _ask_each(self, flight: Flight[Question], upstreams: tuple[str, ...]) -> None:
+    def _ask_each(self, flight: Flight[Question], upstreams: tuple[Server, ...]) -> None:
         for upstream in upstreams:
             if flight.work.by_tcp:
-                task = self._loop.create_task(self._ask_by_tcp(flight, upstream))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._begin_tcp(flight, upstream)
             elif not self._send(flight, upstream):
                 self._failed(flight, upstream)
 
-    def _heard(self, flight: Flight[Question], upstream: str, answer: bytes) -> None:
+    def _heard(self, flight: Flight[Question], upstream: Server, answer: bytes) -> None:
         verdict, ask = self._forwarding.heard(flight, upstream, wire.code_of(answer))
         if verdict is Verdict.WAIT:
             self._ask_each(flight, ask)
         else:  # also when nobody helps: the last one's own words
-            self._land(flight, flight.work.query.message[:2] + answer[2:])
+            query = flight.work.query
+            if len(answer) > query.limit and not flight.work.by_tcp:
+                answer = wire.truncated(query, answer)
+            self._land(flight, query.message[:2] + answer[2:])
 
-    def _failed(self, flight: Flight[Question], upstream: str) -> None:
+    def _failed(self, flight: Flight[Question], upstream: Server) -> None:
         verdict, ask = self._forwarding.failed(flight, upstream, self._loop.time())
         if verdict is Verdict.GIVE_UP:
             self._land(flight, wire.empty(flight.work.query, wire.SERVFAIL))
@@ -134,7 +151,7 @@ class Outside:
 
     # -- UDP -----------------------------------------------------------------------------------------
 
-    def _send(self, flight: Flight[Question], upstream: str) -> bool:
+    def _send(self, flight: Flight[Question], upstream: Server) -> bool:
         number, chosen = self._chance()
         channel = self._channels.get((upstream, number)) or self._open(upstream, number)
         if channel is None:
@@ -161,8 +178,8 @@ class Outside:
         self._chances = struct.iter_unpack("B2s", os.urandom(3 * CHANCES))
         return self._chance()
 
-    def _open(self, upstream: str, number: int) -> _Channel | None:
-        made = _connected(upstream, self._port)
+    def _open(self, upstream: Server, number: int) -> _Channel | None:
+        made = self._connected(upstream)
         if made is None:
             return None
         channel = self._channels[upstream, number] = _Channel(upstream, made)
@@ -186,7 +203,11 @@ class Outside:
             if flight is None or not wire.answers(answer, flight.work.query):
                 continue  # forged, or too late
             del asked[answer[:2]]
-            self._heard(flight, channel.upstream, answer)
+            if wire.is_truncated(answer) and flight.work.query.limit > wire.OUR_LIMIT and not flight.landed:
+                # It may be that the upstream sends less by UDP than the client would take.
+                self._begin_tcp(flight, channel.upstream, answer)
+            else:
+                self._heard(flight, channel.upstream, answer)
 
     def _refused(self, channel: _Channel) -> None:
         """The upstream's host says that nobody listens there, without saying to which question."""
@@ -208,43 +229,64 @@ class Outside:
 
     # -- TCP -----------------------------------------------------------------------------------------
 
-    async def _ask_by_tcp(self, flight: Flight[Question], upstream: str) -> None:
+    def _begin_tcp(self, flight: Flight[Question], upstream: Server, otherwise: bytes = b"") -> None:
+        task = self._loop.create_task(self._ask_by_tcp(flight, upstream, otherwise))
+        self._tasks[task] = upstream
+        task.add_done_callback(self._tasks.pop)
+
+    async def _ask_by_tcp(self, flight: Flight[Question], upstream: Server, otherwise: bytes) -> None:
         message = flight.work.query.message
         _, chosen = self._chance()
         try:
             async with asyncio.timeout(PATIENCE):
                 answer = await self._exchange(upstream, chosen + message[2:])
-        except (OSError, asyncio.IncompleteReadError, TimeoutError):
+        except (OSError, asyncio.IncompleteReadError, TimeoutError, FairleadError):
             answer = b""
         if answer[:2] == chosen and wire.answers(answer, flight.work.query):
             self._heard(flight, upstream, answer)
+        elif otherwise:
+            self._heard(flight, upstream, otherwise)
         else:
             self._failed(flight, upstream)
 
-    async def _exchange(self, upstream: str, message: bytes) -> bytes:
-        reader, writer = await asyncio.open_connection(upstream, self._port)
+    async def _exchange(self, upstream: Server, message: bytes) -> bytes:
+        with self._socket(upstream, socket.SOCK_STREAM) as made:
+            await self._loop.sock_connect(made, self._place(upstream))
+            reader, writer = await asyncio.open_connection(sock=made)
+            try:
+                writer.write(len(message).to_bytes(2, "big") + message)
+                size = int.from_bytes(await reader.readexactly(2), "big")
+                return await reader.readexactly(size)
+            finally:
+                writer.close()
+
+    # -- sockets -------------------------------------------------------------------------------------
+
+    def _connected(self, upstream: Server) -> socket.socket | None:
+        """A socket that talks to nobody but the upstream; None if there is no way to it."""
         try:
-            writer.write(len(message).to_bytes(2, "big") + message)
-            size = int.from_bytes(await reader.readexactly(2), "big")
-            return await reader.readexactly(size)
-        finally:
-            writer.close()
+            made = self._socket(upstream, socket.SOCK_DGRAM)
+        except (OSError, FairleadError) as error:
+            log.warning("cannot ask name server %s: %s", upstream.address, error)
+            return None
+        try:
+            made.connect(self._place(upstream))
+        except OSError:
+            made.close()
+            return None
+        return made
 
+    def _place(self, upstream: Server) -> Any:
+        """Its address for connect, with the number of the link that a link-local one names."""
+        return socket.getaddrinfo(upstream.address, self._port, flags=socket.AI_NUMERICHOST)[0][4]
 
-def _connected(upstream: str, port: int) -> socket.socket | None:
-    """A socket that talks to nobody but the upstream; None if there is no way to it."""
-    try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
-            upstream, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
-        )[0]
-        made = socket.socket(family, kind, protocol)
-    except OSError as error:
-        log.warning("cannot ask name server %s: %s", upstream, error)
-        return None
-    try:
+    def _socket(self, upstream: Server, kind: socket.SocketKind) -> socket.socket:
+        """A socket born where the upstream is to be asked from.  Raises OSError, NotFound."""
+        family = socket.AF_INET6 if ":" in upstream.address else socket.AF_INET
+        inside = (
+            self._namespaces.inside(upstream.namespace) if upstream.namespace else contextlib.nullcontext()
+        )
+        with inside:
+            made = socket.socket(family, kind)
         made.setblocking(False)
-        made.connect(place)
-    except OSError:
-        made.close()
-        return None
-    return made
+        return made

@@ -1,12 +1,13 @@
 """Who answers a query: the zone, nobody, or somebody outside."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import dns.message
 import dns.rcode
 import pytest
 
 from fairlead.dns.answer import TTL, answer
+from fairlead.dns.forward import Server
 from fairlead.dns.wire import LONGEST, parse
 from fairlead.dns.zone import Zone, view_of
 from fairlead.model.host import NameKey, PointerKey, Resolver
@@ -86,6 +87,41 @@ def test_an_unknown_name_is_asked_outside_if_there_is_an_outside(zone: Zone, nam
     assert ask(zone, OPEN, name, kind) is None
     assert code(ask(zone, INTERNAL, name, kind)) == "NXDOMAIN"
     assert code(ask(zone, ALONE, name, kind)) == "SERVFAIL"
+
+
+FOREIGN = "9.0.0.10.in-addr.arpa"
+
+
+@pytest.mark.parametrize("kind", ["A", "AAAA", "PTR", "ANY", "TXT", "SRV", "MX", "HTTPS"])
+def test_nothing_of_an_internal_network_is_asked_outside_of_a_container_that_has_another_one_too(
+    zone: Zone, kind: str
+) -> None:
+    both = Resolver(
+        ("n1", "n2"),
+        ("198.51.100.1",),
+        network_names=("blue", "green"),
+        closed=("Blue",),
+        subnets=(ip_network("10.0.0.0/24"), ip_network("fd00::/64")),
+    )
+    six = ip_address("fd00::9").reverse_pointer
+    for name in ("gone.blue", "a.gone.BLUE", FOREIGN, six):
+        assert code(ask(zone, both, name, kind)) == "NXDOMAIN"
+    for name in ("gone", "gone.green", "blue", "9.1.0.10.in-addr.arpa", "example.com"):
+        assert ask(zone, both, name, kind) is None
+
+
+def test_an_address_that_is_known_has_no_other_records_than_its_name(zone: Zone) -> None:
+    for kind in ("A", "TXT", "SRV"):
+        given = ask(zone, OPEN, "2.0.0.10.in-addr.arpa", kind)
+        assert (code(given), records(given)) == ("NOERROR", [])
+    assert records(ask(zone, OPEN, "2.0.0.10.in-addr.arpa", "ANY")) == ["web.blue."]
+
+
+def test_an_internal_network_may_have_a_name_server_in_it(zone: Zone) -> None:
+    servers = ("198.51.100.1", "10.0.0.53")
+    made = Resolver(("n1",), servers, internal=True, inside=("10.0.0.53",))
+    assert view_of(made, "box").upstreams == (Server("10.0.0.53", "box"),)
+    assert ask(zone, made, "other") is None
 
 
 def test_other_classes_are_not_ours(zone: Zone) -> None:

@@ -12,11 +12,12 @@ from fairlead.dns.forward import (
     PATIENT_SILENCES,
     Flight,
     Forwarding,
+    Server,
     Verdict,
 )
 from fairlead.dns.wire import NOERROR, NXDOMAIN, REFUSED, SERVFAIL
 
-ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+ONE, TWO, THREE = Server("192.0.2.1"), Server("192.0.2.2"), Server("192.0.2.2", "box")
 
 
 @pytest.fixture
@@ -152,12 +153,12 @@ def test_every_question_ends_once_and_nobody_is_asked_twice_before_all_were(
     forwarding: Forwarding[int] = Forwarding()
     everybody = (ONE, TWO, THREE)
     now = 0.0
-    open_: list[tuple[Flight[int], str]] = []
-    asked: dict[int, list[str]] = {}
+    open_: list[tuple[Flight[int], Server]] = []
+    asked: dict[int, list[Server]] = {}
     ended: list[int] = []
     flights: dict[int, Flight[int]] = {}
 
-    def note(flight: Flight[int], upstreams: tuple[str, ...]) -> None:
+    def note(flight: Flight[int], upstreams: tuple[Server, ...]) -> None:
         assert flight.work not in ended or not upstreams
         for each in upstreams:
             asked[flight.work].append(each)
@@ -169,7 +170,7 @@ def test_every_question_ends_once_and_nobody_is_asked_twice_before_all_were(
             if each in order[:number]:
                 assert set(order[:number]) == allowed
 
-    def settle(flight: Flight[int], verdict: Verdict, upstreams: tuple[str, ...]) -> None:
+    def settle(flight: Flight[int], verdict: Verdict, upstreams: tuple[Server, ...]) -> None:
         if verdict is not Verdict.WAIT:
             assert flight.work not in ended
             ended.append(flight.work)

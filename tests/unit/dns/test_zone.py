@@ -1,5 +1,6 @@
 """What a sandbox sees of the names, against a plain model of the records."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -87,6 +88,27 @@ def test_a_link_is_known_in_its_sandbox_alone_and_comes_first() -> None:
     assert found(made, BLUE, "db") is None
 
 
+def test_a_link_is_known_by_the_name_of_its_network_too() -> None:
+    links = (("db", "n1", "redis"), ("my.db", "n1", "redis"))
+    linked = Resolver(("n1", "n2"), (), links=links, network_names=("blue", "green.field"))
+    made = zone(("n1", "redis", "10.0.0.5"), ("n2", "redis", "10.9.0.5"), ("n2", "db", "10.9.0.6"))
+    for name in ("db", "db.blue", "my.db", "my.db.blue"):
+        assert found(made, linked, name) == ["10.0.0.5"]
+    assert found(made, linked, "db.green.field") == ["10.9.0.6"]
+    assert found(made, linked, "my.db.green.field") is None
+
+
+def test_a_container_wins_over_a_search_domain_where_clients_begin_with_that() -> None:
+    made = zone(("n1", "web", "10.0.0.2"), ("n1", "a.b", "10.0.0.7"))
+    searching = Resolver(("n1",), (), search=("Example.com", "lan."), network_names=("blue",), ndots=2)
+    for name in ("web.example.com", "web.lan", "web.blue.lan", "web.blue", "web"):
+        assert found(made, searching, name) == ["10.0.0.2"]
+    assert found(made, searching, "a.b.lan") == ["10.0.0.7"]
+    assert found(made, searching, "a.b.blue.lan") is None  # tried as it is first: two dots
+    assert found(made, searching, "web.lan.lan") is None
+    assert found(made, replace(searching, ndots=0), "web.example.com") is None
+
+
 def test_a_link_to_nobody_hides_nothing() -> None:
     linked = Resolver(networks=("n1",), upstreams=(), links=(("web", "n1", "gone"),))
     assert found(zone(("n1", "web", "10.0.0.2")), linked, "web") == ["10.0.0.2"]
@@ -96,7 +118,7 @@ def test_a_reverse_look_up_finds_the_name_with_its_network() -> None:
     made = Zone()
     made.set_pointer(PointerKey("n1", ip_address("10.0.0.2")), "web")
     made.set_pointer(PointerKey("n2", ip_address("fd00::2")), "web")
-    four, six = b"2.0.0.10.in-addr.arpa", ip_address("fd00::2").reverse_pointer.encode()
+    four, six = ip_address("10.0.0.2").packed, ip_address("fd00::2").packed
     assert made.reverse(view_of(BOTH), four) == b"\3web\4blue\0"
     assert made.reverse(view_of(BOTH), six) == b"\3web\5green\5field\0"
     assert made.reverse(view_of(BLUE), six) is None

@@ -95,6 +95,10 @@ class FakeHost:
         """The host's resolv.conf."""
         return "nameserver 198.51.100.1\n"
 
+    async def resolved_conf(self) -> str:
+        """No systemd-resolved."""
+        return ""
+
     async def forwarding(self) -> bool:
         """Whether IPv4 forwarding is on."""
         return self.forwards

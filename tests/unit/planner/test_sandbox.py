@@ -52,7 +52,7 @@ def place(network: Network, interface: str) -> tuple[Network, Endpoint]:
 
 
 def state(*places: tuple[Network, Endpoint]) -> State:
-    desired = dict(sandbox_state(SANDBOX, places))
+    desired = dict(sandbox_state(SANDBOX, places, Surroundings()))
     for network, endpoint in places:
         desired |= endpoint_state(network, SANDBOX, endpoint, "box", Settings(), Surroundings())
     return desired
@@ -75,7 +75,7 @@ def test_ipv6_is_on_at_the_links_that_have_it_alone() -> None:
 
 def test_what_the_container_asks_for_all_its_links_counts() -> None:
     wishing = replace(SANDBOX, sysctls={"net.ipv6.conf.all.disable_ipv6": "0"})
-    desired = dict(sandbox_state(wishing, [place(PLAIN, "eth0")]))
+    desired = dict(sandbox_state(wishing, [place(PLAIN, "eth0")], Surroundings()))
     network, endpoint = place(PLAIN, "eth0")
     desired |= endpoint_state(network, wishing, endpoint, "box", Settings(), Surroundings())
     assert [ipv6_off(desired, link) for link in ("all", "lo", "eth0")] == ["0", "0", "0"]
