@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,10 +17,11 @@ from fairlead.daemon.waking import Waking
 from fairlead.engine.engine import Engine
 from fairlead.images.archive import PathArchives
 from fairlead.images.storage import ContainerStorage
+from fairlead.kernel.file_notices import FileNotices
 from fairlead.kernel.flows import TrackedFlows
 from fairlead.kernel.generation import Generation
 from fairlead.kernel.links import KernelLinks
-from fairlead.kernel.machine import HostMachine
+from fairlead.kernel.machine import RESOLV_CONF, RESOLVED_CONF, HostMachine
 from fairlead.kernel.nft import Nftables
 from fairlead.kernel.notices import Notices
 from fairlead.kernel.rules import Iptables
@@ -52,12 +53,15 @@ class Assembly:
     engine: Engine
     server: ApiServer
     waking: Waking
-    notices: Notices | None = None
+    notices: Sequence[Notices | FileNotices] = ()
 
     async def begin(self) -> None:
         """Bring the host into line, then listen."""
         await self.engine.begin()
-        self.notices = Notices(self.waking.hint)
+        self.notices = (
+            Notices(self.waking.hint),
+            FileNotices((RESOLV_CONF, RESOLVED_CONF), self.waking.hint),
+        )
         self.waking.hint()  # what has changed meanwhile
         await self.server.start()
 
@@ -72,8 +76,8 @@ class Assembly:
 
     async def finish(self) -> None:
         """Stop listening, end the engine, let everything go; containers live on unless told otherwise."""
-        if self.notices is not None:
-            self.notices.close()
+        for each in self.notices:
+            each.close()
         for part in (
             self.server.stop,
             self.waking.finish,

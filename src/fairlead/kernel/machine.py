@@ -17,6 +17,7 @@ from fairlead.model.views import HostFacts
 
 RTF_UP = 0x0001  # linux/route.h
 RTF_REJECT = 0x0200
+RESOLV_CONF, RESOLVED_CONF = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
 LARGEST_FILE = 1 << 20  # bytes that a hosts file may have
 
 
@@ -46,11 +47,11 @@ class HostMachine:
 
     async def resolv_conf(self) -> str:
         """The host's /etc/resolv.conf."""
-        return _text("/etc/resolv.conf")
+        return _text(RESOLV_CONF)
 
     async def resolved_conf(self) -> str:
         """What systemd-resolved asks itself."""
-        return _text("/run/systemd/resolve/resolv.conf")
+        return _text(RESOLVED_CONF)
 
     async def hosts_file(self) -> str:
         """The host's /etc/hosts."""
