@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import contenders, latency, names, overlay, store, traffic
+from bench import contenders, latency, names, networks, overlay, store, traffic
 from bench.contenders import Contender
 from bench.results import Measure, Results
 from fairlead import process
@@ -84,6 +84,11 @@ class Benchmark:
             self.turn(f"{count} ports", rounds, lambda each, n=count: latency.publish(each, n))  # type: ignore[misc]
         self.turn("traffic", min(5, plan.rounds), lambda each: traffic.measure(self.lab, each, plan.seconds))
         self.turn(f"{plan.crowd} containers", 1, lambda each: latency.crowd(each, plan.crowd, workers=4))
+
+    def networks(self, plan: networks.Plan) -> None:
+        """How long networks take, and what many of them cost."""
+        self.turn("a network", plan.rounds, networks.one)
+        self.turn(f"{plan.count} networks", 1, lambda each: networks.many(each, plan.count))
 
     def names(self, plan: names.Plan) -> None:
         """What the name server of a network answers."""
@@ -161,7 +166,7 @@ def main() -> int:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("engines", "names", "overlay", "store"),
+        choices=("engines", "names", "networks", "overlay", "store"),
         default="engines",
         help="what is measured",
     )
@@ -186,6 +191,8 @@ def main() -> int:
             benchmark = Benchmark(lab, engines)
             if options.part == "names":
                 benchmark.names(names.Plan.quick() if options.quick else names.Plan.full())
+            elif options.part == "networks":
+                benchmark.networks(networks.Plan.quick() if options.quick else networks.Plan.full())
             else:
                 benchmark.engines(Plan.quick() if options.quick else Plan.full())
         results = benchmark.results

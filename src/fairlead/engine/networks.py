@@ -195,7 +195,8 @@ class Networks:
     async def create(self, request: CreateNetwork) -> tuple[str, str]:
         """Make a network: its id, and a warning or "".  Refused in Docker's words."""
         context = self._context
-        require_sound(request, [view.network for view in self.list()])
+        there = (each for each in context.records.networks.values() if each.phase != "removing")
+        require_sound(request, list(there))
         # The name is taken in memory before anything is awaited: of a hundred at once one wins.
         pools = checked_pools(request, self._used_subnets())
         network = self._new(request, pools)

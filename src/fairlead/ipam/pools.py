@@ -34,9 +34,7 @@ def choose(pools: Sequence[AddressPool], version: int, used: Iterable[Subnet]) -
 
     Raises Conflict with Docker's words when the pools are exhausted.
     """
-    spans = sorted(
-        (int(each.network_address), int(each.broadcast_address)) for each in used if each.version == version
-    )
+    spans = sorted({_span(each) for each in used if each.version == version})
     for pool in pools:
         if pool.base.version == version:
             free = _first_free(pool, spans)
@@ -46,6 +44,11 @@ def choose(pools: Sequence[AddressPool], version: int, used: Iterable[Subnet]) -
         f"could not find an available, non-overlapping IPv{version} address pool among the defaults "
         "to assign to the network"
     )
+
+
+def _span(subnet: Subnet) -> tuple[int, int]:
+    first = int(subnet.network_address)
+    return first, first + (1 << subnet.max_prefixlen - subnet.prefixlen) - 1
 
 
 def _first_free(pool: AddressPool, spans: Sequence[tuple[int, int]]) -> Subnet | None:

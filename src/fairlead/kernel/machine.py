@@ -9,6 +9,7 @@ import shutil
 import socket
 import struct
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.errors import Failed
@@ -18,6 +19,7 @@ from fairlead.model.views import HostFacts
 RTF_UP = 0x0001  # linux/route.h
 RTF_REJECT = 0x0200
 RESOLV_CONF, RESOLVED_CONF = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
+REMEMBERED = 1 << 14  # destinations of routes
 LARGEST_FILE = 1 << 20  # bytes that a hosts file may have
 
 
@@ -177,12 +179,24 @@ def _routes4(text: str) -> list[Subnet]:
         flags = int(words[3], 16)
         if not flags & RTF_UP or flags & RTF_REJECT:
             continue
-        address = ipaddress.IPv4Address(struct.pack("=I", int(words[1], 16)))
-        mask = ipaddress.IPv4Address(struct.pack("=I", int(words[7], 16)))
-        network = ipaddress.IPv4Network(f"{address}/{mask}")
+        network = _destination4(words[1], words[7])
         if network.prefixlen:
             found.append(network)
     return found
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _destination4(address: str, mask: str) -> ipaddress.IPv4Network:
+    """Remembered, since a host with many networks is asked for the same again with each new one."""
+    packed = (ipaddress.IPv4Address(struct.pack("=I", int(each, 16))) for each in (address, mask))
+    return ipaddress.IPv4Network("/".join(map(str, packed)))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _destination6(address: str, length: str) -> ipaddress.IPv6Network | None:
+    network = ipaddress.IPv6Network((bytes.fromhex(address), int(length, 16)))
+    plain = 0 < network.prefixlen < 128 and not (network.is_link_local or network.is_multicast)
+    return network if plain else None
 
 
 def _routes6(text: str) -> list[Subnet]:
@@ -190,8 +204,8 @@ def _routes6(text: str) -> list[Subnet]:
     found: list[Subnet] = []
     for line in text.splitlines():
         words = line.split()
-        network = ipaddress.IPv6Network((bytes.fromhex(words[0]), int(words[1], 16)))
-        if 0 < network.prefixlen < 128 and not (network.is_link_local or network.is_multicast):
+        network = _destination6(words[0], words[1])
+        if network is not None:
             found.append(network)
     return found
 
