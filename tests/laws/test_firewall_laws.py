@@ -182,6 +182,27 @@ def test_edits_are_taken_back_to_the_very_place(
     assert kernel == ruleset
 
 
+@given(hosts(), some_foreign, st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_the_users_chain_comes_first_whatever_others_insert(
+    host: tuple[list[Network], list[Place]], foreign: list[str], random: Random
+) -> None:
+    base, *states = fragments(*host)
+    ruleset = edit(foreign_host(foreign), steps_to(empty_host(), base))[1]
+    for state in states:
+        forward = ruleset.chains["filter", "FORWARD"]
+        before = [text for text in forward if text in FOREIGN]
+        if foreign:
+            forward.insert(0, random.choice(foreign))
+            before.insert(0, forward[0])
+        edits, after = edit(ruleset, steps_to(ruleset, state))
+        forward = after.rules("filter", "FORWARD")
+        assert [text for text in forward if text in FOREIGN] == before
+        if any(edit.table == "filter" and edit.line.startswith("-I FORWARD") for edit in edits):
+            assert forward[:2] == list(HEADS["filter", "FORWARD"])
+        ruleset = after
+
+
 def surroundings(made: Sequence[Network]) -> Surroundings:
     links = {"eth0": interfaces(f"{HOST}/24"), "lo": interfaces("127.0.0.1/8")}
     links["eth1"] = interfaces(f"{SIDE}/24")

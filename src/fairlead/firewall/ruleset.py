@@ -6,7 +6,7 @@ down what was decided and a fake needs no rules of its own.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fairlead.model.errors import Failed
 from fairlead.model.host import ChainKey, Key, Placement, PolicyKey, RuleKey, Step, Value
@@ -199,7 +199,17 @@ class _Editor:
         self.ruleset.policies[name] = "ACCEPT"
         return self.ruleset.chains.setdefault(name, [])
 
+    def _put_heads_first(self, key: RuleKey, rules: list[str]) -> None:
+        """Somebody may have inserted a rule before them: what accepts must not come before DOCKER-USER."""
+        name = (key.table, key.chain)
+        for text in HEADS.get(name, ()):
+            if text in rules and text not in _head(name, rules):
+                head = replace(key, text=text)
+                self._rule(Step(head, None, Placement.HEAD), head)
+
     def _insert(self, place: Placement, key: RuleKey, rules: list[str]) -> None:
+        if place is Placement.AFTER_HEAD:
+            self._put_heads_first(key, rules)
         position = self._position(place, (key.table, key.chain), key.text, rules)
         line = (
             f"-A {key.chain} {key.text}"
