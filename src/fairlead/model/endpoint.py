@@ -80,7 +80,14 @@ class Endpoint:
     ports: tuple[PublishedPort, ...] = ()
     names: tuple[str, ...] = ()  # what neighbours on the network may call it
     openings: tuple[Opening, ...] = ()  # what its links open
+    # Nobody asked for it: it is the way out that a container on global networks needs.
+    implied: bool = False
     phase: str = "pending"  # pending, settled, removing
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Its addresses, without their prefix lengths."""
+        return [each.ip for each in (self.ipv4, self.ipv6) if each is not None]
 
 
 def alias_directory(exec_root: str) -> str:

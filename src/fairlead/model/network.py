@@ -62,6 +62,7 @@ class Network:
     ipam_driver: str = "default"
     ipam_options: Mapping[str, str] | None = None
     predefined: bool = False
+    vni: int = 0  # of a global network: which packets between hosts are its own
     phase: str = "pending"  # pending: being made; settled; removing: nothing of it is desired
 
     @property

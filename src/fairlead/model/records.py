@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from fairlead.model.addresses import Address
+from fairlead.model.cluster import Member, RemoteEndpoint
 from fairlead.model.container import Container, Volume
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.index import Index
@@ -15,14 +16,17 @@ from fairlead.model.network import Network
 class HostRecord:
     """What the engine must remember about its host, under the one id "host".
 
-    `engine_id` is the daemon's identity in `docker info`.
+    `engine_id` is the daemon's identity in `docker info`.  `lease` and `generation` are what it is
+    a member of a cluster by: the next daemon goes on with them.
     """
 
     id: str = "host"
     engine_id: str = ""
+    lease: int = 0
+    generation: int = 0
 
 
-Record = Network | Endpoint | Sandbox | Container | Volume | HostRecord
+Record = Network | Endpoint | Sandbox | Container | Volume | HostRecord | Member | RemoteEndpoint
 Place = tuple[str, Address, int]  # protocol, host address, host port
 
 
@@ -47,6 +51,8 @@ TABLES: Mapping[type[Record], str] = {
     Container: "containers",
     Volume: "volumes",
     HostRecord: "hosts",
+    Member: "members",
+    RemoteEndpoint: "remotes",
 }
 
 
@@ -65,6 +71,7 @@ def _indexes() -> dict[str, tuple[type[Record], Index]]:
         "sandboxes by container": (Sandbox, Index(lambda each: (each.container_id,))),
         "sandboxes by name": (Sandbox, Index(lambda each: (each.name,))),
         "containers by name": (Container, Index(lambda each: (each.name,))),
+        "remotes by network": (RemoteEndpoint, Index(lambda each: (each.network_id,))),
         "containers by link": (Container, Index(lambda each: [target for target, _ in each.links])),
     }
 
@@ -82,6 +89,8 @@ class Records:
     containers: Mapping[str, Container] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     hosts: Mapping[str, HostRecord] = field(default_factory=dict)
+    members: Mapping[str, Member] = field(default_factory=dict)
+    remotes: Mapping[str, RemoteEndpoint] = field(default_factory=dict)
     last_sequence: int = field(default=0, init=False, compare=False)  # the largest that any has had
     _tables: dict[type[Record], dict[str, Record]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -137,6 +146,10 @@ class Records:
     def _oldest_first(self, index: str, key: str) -> list[Endpoint]:
         found = [self.endpoints[each] for each in self._ids(index, key)]
         return sorted(found, key=lambda each: each.sequence)
+
+    def remotes_on(self, network_id: str) -> list[RemoteEndpoint]:
+        """The endpoints that other hosts have on a global network, by id."""
+        return [self.remotes[each] for each in sorted(self._ids("remotes by network", network_id))]
 
     def publisher(self, place: Place) -> Endpoint | None:
         """The endpoint that has published a port of the host."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment, Endpoint, PublishedPort, Sandbox
 from fairlead.model.image import Image
@@ -42,19 +43,22 @@ class ContainerView:
     graph: Mapping[str, str] = field(default_factory=dict)
     size_rw: int = -1
     size_root: int = -1
+    way_out: Endpoint | None = None  # on docker_gwbridge, where none of its networks leads outside
 
     @property
     def ports(self) -> tuple[PublishedPort, ...]:
         """Everything it publishes now, over all its networks."""
-        return tuple(port for each in self.networks if each.endpoint for port in each.endpoint.ports)
+        places = [each.endpoint for each in self.networks]
+        return tuple(port for each in (*places, self.way_out) if each for port in each.ports)
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
-    """A network and who is on it: (endpoint, container's name)."""
+    """A network and who is on it: (endpoint, container's name); `remotes` are on other hosts."""
 
     network: Network
     members: tuple[tuple[Endpoint, str], ...] = ()
+    remotes: tuple[RemoteEndpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
