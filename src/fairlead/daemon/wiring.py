@@ -30,6 +30,7 @@ from fairlead.resolver import supervise
 from fairlead.resolver.names import NameServer
 from fairlead.resolver.ports import PortHolder
 from fairlead.runtime.lifecycle import ConmonRuntime
+from fairlead.store.etcd import open_store
 from fairlead.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
@@ -133,6 +134,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         machine=HostMachine(settings.data_root, runtime.name, ("runc", runtime.name), started),
         clock=SystemClock(),
         at=fault_point,
+        cluster_store=open_store(settings.cluster) if settings.cluster else None,
     )
     ports.renew = resolver.renew = engine.renew
     server = ApiServer(

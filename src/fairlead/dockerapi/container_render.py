@@ -88,9 +88,13 @@ def port_map(view: ContainerView) -> dict[str, list[tuple[str, int]] | None]:
     None stands for exposed and not published.  Only bridges that reach the outside tell of ports.
     """
     container = view.container
-    if not container.state.running or not any(
-        each.endpoint and each.network and each.network.driver == "bridge" and not each.network.internal
-        for each in view.networks
+    if (
+        not container.state.running
+        or not view.way_out
+        and not any(
+            each.endpoint and each.network and each.network.driver == "bridge" and not each.network.internal
+            for each in view.networks
+        )
     ):
         return {}
     requests = container.host_config.port_bindings

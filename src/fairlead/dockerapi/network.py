@@ -18,6 +18,7 @@ from fairlead.dockerapi.kinds import (
 from fairlead.dockerapi.times import rfc3339
 from fairlead.dockerapi.version import Version
 from fairlead.model.addresses import Address, Subnet
+from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.commands import CreateNetwork
 from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.errors import Failed, InvalidParameter
@@ -154,7 +155,8 @@ def parse_disconnect(document: object) -> tuple[str, bool]:
 def render_network(view: NetworkView, version: Version, listed: bool = False) -> dict[str, object]:
     """The answer of inspect; `listed`: as an entry of the list, which names members up to API 1.27 only."""
     network = view.network
-    members = view.members if not listed or version < _LISTS_MEMBERS_BEFORE else ()
+    shown = not listed or version < _LISTS_MEMBERS_BEFORE
+    members, remotes = (view.members, view.remotes) if shown else ((), ())
     return {
         "Name": network.name,
         "Id": network.id,
@@ -168,7 +170,11 @@ def render_network(view: NetworkView, version: Version, listed: bool = False) ->
         "Ingress": network.ingress,
         "ConfigFrom": {"Network": ""},
         "ConfigOnly": False,
-        "Containers": {endpoint.container_id: _member(endpoint, name) for endpoint, name in members},
+        "Containers": {
+            **{endpoint.container_id: _member(endpoint, name) for endpoint, name in members},
+            # Source: moby `api/server/router/network`, for an endpoint without a sandbox on this host.
+            **{f"ep-{remote.id}": _member(remote, remote.container) for remote in remotes},
+        },
         "Options": dict(network.options),
         "Labels": dict(network.labels),
     }
@@ -193,7 +199,7 @@ def _pool(pool: Pool) -> dict[str, object]:
     return document
 
 
-def _member(endpoint: Endpoint, name: str) -> dict[str, object]:
+def _member(endpoint: Endpoint | RemoteEndpoint, name: str) -> dict[str, object]:
     return {
         "Name": name,
         "EndpointID": endpoint.id,

@@ -10,7 +10,7 @@ from fairlead.model.container import Volume
 from fairlead.model.views import HostFacts
 
 INDEX_SERVER = "https://index.docker.io/v1/"
-NETWORK_DRIVERS = ("bridge", "host", "macvlan", "null")
+NETWORK_DRIVERS = ("bridge", "host", "macvlan", "null", "overlay")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 

@@ -1,5 +1,6 @@
 """Connecting containers to networks and disconnecting them, running or not."""
 
+import logging
 from dataclasses import replace
 
 from fairlead.engine.addressing import require_addressable
@@ -9,13 +10,15 @@ from fairlead.engine.ledger import drop, put
 from fairlead.engine.lifecycle import Lifecycle
 from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
-from fairlead.engine.sandboxes import Sandboxes, Stay, network_links
+from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.wishes import names_on, network_links
 from fairlead.model.container import Container
-from fairlead.model.endpoint import Attachment
+from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.errors import Failed, FairleadError, Forbidden, InvalidParameter, NotFound
 from fairlead.model.network import Network
 from fairlead.planner.steps import transition
 
+log = logging.getLogger(__name__)
 SHARED = (
     "container sharing network namespace with another container or host cannot be connected to any other "
     "network"
@@ -84,7 +87,10 @@ class Connections:
     async def _grow(self, container: Container, stay: Stay, network: Network, attachment: Attachment) -> None:
         """One more endpoint for a running container; the way out moves if the order of names says so."""
         interface = f"eth{stay.sandbox.interfaces}"
-        endpoint = self._sandboxes.new_endpoint(container, stay.sandbox, attachment, network, interface)
+        entered = await self._sandboxes.overlays.enter(container, [(attachment, network)], names_on)
+        endpoint = self._sandboxes.new_endpoint(
+            container, stay.sandbox, attachment, network, interface, entered=entered.get(network.id)
+        )
         sandbox = replace(
             stay.sandbox,
             interfaces=stay.sandbox.interfaces + 1,
@@ -92,9 +98,12 @@ class Connections:
         )
         if not sandbox.embedded_dns and not network.default_bridge:
             sandbox = replace(sandbox, embedded_dns=True)
-        places = self._sandboxes.with_way_out([*stay.places, (network, endpoint)])
-        places = self._sandboxes.with_ports_moved(container, stay, places)
-        await self._change(container, stay, Stay(sandbox, tuple(places)))
+        try:
+            after = Stay(sandbox, (*stay.places, (network, endpoint)))
+            await self._change(container, stay, await self._sandboxes.led_out(container, stay, after))
+        except BaseException:
+            await self._sandboxes.overlays.leave([(network, endpoint)])
+            raise
 
     async def disconnect(self, reference: str, container: str, force: bool = False) -> None:
         """Take a container off a network.  Refused in Docker's words."""
@@ -112,11 +121,35 @@ class Connections:
             if not found.state.running or stay is None:
                 await self._context.ledger.commit(put(found))
                 return
-            places = [(each, endpoint) for each, endpoint in stay.places if each.id != network.id]
-            places = self._sandboxes.with_ports_moved(found, stay, self._sandboxes.with_way_out(places))
-            links = tuple(each for each in stay.sandbox.links if each[1] != network.id)
-            await self._change(found, stay, Stay(replace(stay.sandbox, links=links), tuple(places)))
+            await self._change(found, stay, await self._without(found, stay, network))
         self._lifecycle.tell_network("disconnect", network.id, network.name, network.driver, found.id)
+
+    async def _without(self, container: Container, stay: Stay, network: Network) -> Stay:
+        """The stay after the container has left a network."""
+        places = tuple(place for place in stay.places if place[0].id != network.id)
+        links = tuple(each for each in stay.sandbox.links if each[1] != network.id)
+        after = Stay(replace(stay.sandbox, links=links), places)
+        return await self._sandboxes.led_out(container, stay, after)
+
+    async def lose(self, endpoint: Endpoint, reason: str) -> None:
+        """Take a running container off a network, since its place there is no longer its own.
+
+        It stays attached: its next start asks for a new place.
+        """
+        records = self._context.records
+        async with self._context.lock(endpoint.container_id):
+            container, stay = (
+                records.containers.get(endpoint.container_id),
+                self._sandboxes.of(endpoint.container_id),
+            )
+            network = records.networks.get(endpoint.network_id)
+            if container is None or stay is None or network is None or endpoint.id not in records.endpoints:
+                return
+            log.warning(
+                "container %s loses its place on network %s: %s", container.name, network.name, reason
+            )
+            await self._change(container, stay, await self._without(container, stay, network))
+        self._lifecycle.tell_network("disconnect", network.id, network.name, network.driver, container.id)
 
     def _find_for_disconnect(self, container: str, force: bool) -> Container:
         try:
@@ -133,6 +166,7 @@ class Connections:
         new = [endpoint for _, endpoint in after.places if endpoint.id not in _ids(before)]
         marked = [put(replace(endpoint, phase="removing")) for endpoint in gone]
         await context.ledger.commit(*marked, *(put(endpoint) for endpoint in new))
+        self._sandboxes.overlays.settle(after.places)
         context.at("connection: records pending")
         old, wanted = (
             self._sandboxes.state(before, container.name),
@@ -148,6 +182,9 @@ class Connections:
         settled = after.in_phase("settled")
         await context.ledger.commit(
             put(container), *settled.written(), *(drop(endpoint) for endpoint in gone)
+        )
+        await self._sandboxes.overlays.leave(
+            [place for place in before.places if place[1].id not in _ids(after)]
         )
         await self._files.change(container, before, settled)
 

@@ -13,7 +13,9 @@ from fairlead.boundary import (
     RecordStore,
     Runtime,
 )
+from fairlead.boundary.cluster import ClusterStore
 from fairlead.engine.archives import ContainerArchives
+from fairlead.engine.cluster.cluster import Cluster, Reach
 from fairlead.engine.connections import Connections
 from fairlead.engine.consoles import Consoles
 from fairlead.engine.containers import Containers
@@ -29,6 +31,7 @@ from fairlead.engine.lifecycle import Lifecycle
 from fairlead.engine.linking import Linking
 from fairlead.engine.mounts import Mounts
 from fairlead.engine.networks import Networks
+from fairlead.engine.overlays import Overlays
 from fairlead.engine.references import References
 from fairlead.engine.removal import Removal
 from fairlead.engine.renaming import Renaming
@@ -63,8 +66,9 @@ class Engine:
         machine: Machine,
         clock: Clock,
         at: FaultPoint = lambda name: None,
+        cluster_store: ClusterStore | None = None,
     ):
-        """Join the parts; nothing happens before `begin`."""
+        """Join the parts; nothing happens before `begin`.  Without `cluster_store` there is no cluster."""
         self.events = EventLog(clock)
         context = Context(
             settings=settings,
@@ -80,7 +84,8 @@ class Engine:
         )
         self._context = context
         references, waits, consoles = References(context), Waits(), Consoles(runtime)
-        sandboxes = Sandboxes(context)
+        self.cluster = self._cluster(context, cluster_store)
+        sandboxes = Sandboxes(context, Overlays(context, self.cluster))
         networks = Networks(context, sandboxes)
         files = Files(context, sandboxes)
         self.volumes = Volumes(context)
@@ -114,6 +119,12 @@ class Engine:
             health=health,
         )
 
+    def _cluster(self, context: Context, store: ClusterStore | None) -> Cluster | None:
+        settings = context.settings.cluster
+        if settings is None or store is None:
+            return None
+        return Cluster(context, Reach(settings, store), lambda *lost: self.connections.lose(*lost))
+
     @property
     def settings(self) -> Settings:
         """The settings in force."""
@@ -134,6 +145,8 @@ class Engine:
         await self._supervision.begin()
         await self._linking.begin()
         await self._clear_surplus(state)
+        if self.cluster is not None:
+            await self.cluster.begin()
         self._supervision.watch()
 
     async def _clear_surplus(self, base: State) -> None:
@@ -160,6 +173,8 @@ class Engine:
         if not self._context.settings.live_restore:
             await self._stopping.stop_all(self._context.settings.shutdown_timeout)
         await self._supervision.finish()
+        if self.cluster is not None:
+            await self.cluster.finish(leave=not self._context.settings.live_restore)
 
     def reload(self, settings: Settings) -> None:
         """Go by other settings from now on, as far as they can change while the engine runs."""

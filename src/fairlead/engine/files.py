@@ -88,7 +88,7 @@ class Files:
         own = own_names(container.config.hostname, container.config.domainname)
         return entries + [
             HostsEntry(interface.ip, own)
-            for _, endpoint in stay.places
+            for _, endpoint in stay.asked
             for interface in (endpoint.ipv4, endpoint.ipv6)
             if interface is not None
         ]

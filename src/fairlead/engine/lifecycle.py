@@ -17,8 +17,9 @@ from fairlead.engine.files import Files
 from fairlead.engine.ledger import put
 from fairlead.engine.linking import Linking
 from fairlead.engine.networks import Networks
+from fairlead.engine.ports import port_failure
 from fairlead.engine.references import References
-from fairlead.engine.sandboxes import Sandboxes, Stay, port_failure
+from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container, ContainerState
 from fairlead.model.endpoint import Attachment
@@ -123,7 +124,9 @@ class Lifecycle:
             if not (without_bridge and attachment.network == "bridge")
         ]
         require_possible(attached)
-        stay = self._linking.opened(container, await self._sandboxes.allocate(container, attached))
+        stay = await self._sandboxes.allocate(container, attached)
+        undo.push_async_callback(self._sandboxes.overlays.leave, stay.places)
+        stay = self._linking.opened(container, stay)
         known = replace(
             container,
             sandbox_id=stay.sandbox.id,
@@ -136,6 +139,7 @@ class Lifecycle:
             raise
         undo.push_async_callback(self._sandboxes.withdraw, stay, container.name)
         await context.ledger.commit(put(known), *stay.written())
+        self._sandboxes.overlays.settle(stay.places)
         context.at("start: records pending")
         return stay
 
@@ -194,7 +198,7 @@ class Lifecycle:
         running = replace(container, state=state, has_files=True)
         settled = stay.in_phase("settled") if stay else None
         await context.ledger.commit(put(running), *(settled.written() if settled else ()))
-        for network, endpoint in stay.places if stay else ():
+        for network, endpoint in stay.asked if stay else ():
             self.tell_network("connect", network.id, network.name, network.driver, endpoint.container_id)
 
     async def _note_failure(self, container_id: str, error: FairleadError) -> None:
@@ -243,7 +247,7 @@ class Lifecycle:
         if exit.oom_killed:
             context.events.emit("container", "oom", container.id, Creation.attributes(container))
         context.events.emit("container", "die", container.id, attributes)
-        for network, endpoint in stay.places if stay else ():
+        for network, endpoint in stay.asked if stay else ():
             self.tell_network("disconnect", network.id, network.name, network.driver, endpoint.container_id)
         return container
 

@@ -13,6 +13,7 @@ from fairlead.engine.sandboxes import Sandboxes
 from fairlead.ipam.pools import BUILT_IN, choose, overlaps, relevant_routes
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.commands import CreateNetwork
+from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Conflict, FairleadError, Forbidden, NotFound
 from fairlead.model.host import Key, State, Value
 from fairlead.model.network import DEFAULT_GATEWAY, Network, Pool
@@ -30,6 +31,8 @@ class Networks:
     def __init__(self, context: Context, sandboxes: Sandboxes):
         self._context = context
         self._sandboxes = sandboxes
+        self._overlays = sandboxes.overlays
+        self._overlays.create = self.create
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -59,11 +62,11 @@ class Networks:
         """A network with its members."""
         containers = self._context.records.containers
         members = tuple(
-            (endpoint, containers[endpoint.container_id].name)
+            (endpoint, _shown_name(endpoint, containers[endpoint.container_id].name))
             for endpoint in self._sandboxes.members(network.id)
             if endpoint.phase == "settled" and endpoint.container_id in containers
         )
-        return NetworkView(network, members)
+        return NetworkView(network, members, tuple(self._context.records.remotes_on(network.id)))
 
     def inspect(self, reference: str) -> NetworkView:
         """The network of that name or id, with its members."""
@@ -109,9 +112,12 @@ class Networks:
         state: dict[Key, Value | None] = {}
         for network in self._context.records.networks.values():
             state.update(self._state(network))
-        return state
+        return {**state, **self._overlays.state()}
 
     async def _restore(self, network: Network) -> None:
+        if network.scope == "global":
+            await self._overlays.restore(network)
+            return
         pools = tuple(replace(pool, gateway_requested=True) for pool in network.pools)
         if pools != network.pools and not network.default_bridge:
             # After a restart Docker shows the gateway of every network, chosen by the user or not.
@@ -198,8 +204,13 @@ class Networks:
         there = (each for each in context.records.networks.values() if each.phase != "removing")
         require_sound(request, list(there))
         # The name is taken in memory before anything is awaited: of a hundred at once one wins.
-        pools = checked_pools(request, self._used_subnets())
+        scope = "global" if request.driver == "overlay" else "local"
+        pools = checked_pools(request, self._used_subnets(scope))
         network = self._new(request, pools)
+        if network.scope == "global":
+            await self._overlays.create_network(network)
+            self._tell("create", network)
+            return network.id, ""
         async with context.lock(network.id):
             await context.ledger.commit(put(network))
             try:
@@ -215,7 +226,7 @@ class Networks:
                 await self._take_away(network)
                 raise
             await context.ledger.commit(put(replace(network, phase="settled")))
-        context.events.emit("network", "create", network.id, {"name": network.name, "type": network.driver})
+        self._tell("create", network)
         return network.id, self._warning(network)
 
     def _warning(self, network: Network) -> str:
@@ -240,16 +251,19 @@ class Networks:
                     f"error while removing network: network {network.name} id {network.id} "
                     "has active endpoints"
                 )
-            await self._take_away(network)
+            if network.scope == "global":
+                await self._overlays.remove_network(network)
+            else:
+                await self._take_away(network)
         context.forget_lock(network.id)
-        context.events.emit("network", "destroy", network.id, {"name": network.name, "type": network.driver})
+        self._tell("destroy", network)
 
     async def prune(self, chosen: Callable[[NetworkView], bool]) -> Removed:
         """Remove every chosen network that no running container is on, as Docker does."""
         names = []
         for view in self.list():
             network = view.network
-            if network.predefined or view.members or not chosen(view):
+            if network.predefined or view.members or view.remotes or not chosen(view):
                 continue
             try:
                 await self.remove(network.id)
@@ -258,6 +272,10 @@ class Networks:
             names.append(network.name)
         self._context.events.emit("network", "prune", "", {"reclaimed": "0"})
         return Removed(tuple(names))
+
+    def _tell(self, action: str, network: Network) -> None:
+        attributes = {"name": network.name, "type": network.driver}
+        self._context.events.emit("network", action, network.id, attributes)
 
     async def _make(self, network: Network) -> None:
         """Converge a network; before one whose IPv6 the host routes what all such need, which then stays."""
@@ -289,6 +307,7 @@ class Networks:
             driver=request.driver or "bridge",
             created=context.clock.now(),
             sequence=context.ledger.next_sequence(),
+            scope="global" if request.driver == "overlay" else "local",
             pools=pools,
             internal=request.internal,
             attachable=request.attachable,
@@ -300,8 +319,10 @@ class Networks:
             ipam_options=request.ipam_options,
         )
 
-    def _used_subnets(self) -> Sequence[Subnet]:
-        return [pool.subnet for each in self._context.records.networks.values() for pool in each.pools]
+    def _used_subnets(self, scope: str = "local") -> Sequence[Subnet]:
+        """The subnets in use: local and global networks have address spaces of their own, as with Docker."""
+        networks = self._context.records.networks.values()
+        return [pool.subnet for each in networks if each.scope == scope for pool in each.pools]
 
     async def _chosen_pool(self) -> Pool:
         subnet = await self._free_subnet(4)
@@ -312,3 +333,8 @@ class Networks:
         pools = self._context.settings.default_address_pools or BUILT_IN
         loopback = ip_network("127.0.0.0/8")
         return choose(pools, version, [*self._used_subnets(), *routes, loopback])
+
+
+def _shown_name(endpoint: Endpoint, container: str) -> str:
+    """What a network calls its member.  Source: libnetwork `default_gateway.go` for docker_gwbridge."""
+    return f"gateway_{endpoint.sandbox_id[:12]}" if endpoint.implied else container

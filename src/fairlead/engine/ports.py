@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from fairlead.model.addresses import Address
-from fairlead.model.container import PortRequest
-from fairlead.model.endpoint import PublishedPort
+from fairlead.model.container import Container, PortRequest
+from fairlead.model.endpoint import Endpoint, PublishedPort
 from fairlead.model.errors import Failed
 from fairlead.model.records import Place
 
@@ -128,3 +128,11 @@ def merge(ports: Sequence[PublishedPort]) -> tuple[PublishedPort, ...]:
         last[lane] = len(merged)
         merged.append(port)
     return tuple(merged)
+
+
+def port_failure(container: Container, endpoint: Endpoint, reason: str) -> Failed:
+    """The error of a port that cannot be published, as Docker words it."""
+    return Failed(
+        "driver failed programming external connectivity on endpoint "
+        f"{container.name} ({endpoint.id}): {reason}"
+    )

@@ -53,3 +53,4 @@ class Renaming:
         await self._context.reconciler.converge(transition(old, new))
         self._context.at("rename: neighbours told")
         await self._context.ledger.commit(*(put(endpoint) for _, endpoint in renamed.places))
+        await self._sandboxes.overlays.say(renamed.places)

@@ -1,16 +1,19 @@
 """A container's sandbox and its endpoints: leased from the records, then converged into the kernel."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from fairlead.engine.context import Context
 from fairlead.engine.hostfiles import addresses_in, in_force, is_own_loopback, ndots, parse_resolv_conf
 from fairlead.engine.ledger import drop, put
-from fairlead.engine.ports import Allocation, exposed_requests
+from fairlead.engine.overlays import Overlays
+from fairlead.engine.ports import Allocation, exposed_requests, port_failure
+from fairlead.engine.wishes import ipv6_wishes, names_on, network_links
 from fairlead.firewall.guards import shared_addresses
 from fairlead.ipam.leases import lease
 from fairlead.model.addresses import Address, mac_from_bytes, mac_from_ipv4
+from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment, Endpoint, Sandbox
 from fairlead.model.errors import Failed, FairleadError
@@ -35,6 +38,11 @@ class Stay:
     sandbox: Sandbox
     places: tuple[tuple[Network, Endpoint], ...]
 
+    @property
+    def asked(self) -> tuple[tuple[Network, Endpoint], ...]:
+        """Its places on networks that somebody asked for."""
+        return tuple(place for place in self.places if not place[1].implied)
+
     def in_phase(self, phase: str) -> "Stay":
         """The same with all its records in another phase."""
         places = tuple((network, replace(endpoint, phase=phase)) for network, endpoint in self.places)
@@ -52,8 +60,9 @@ class Stay:
 class Sandboxes:
     """Leases, joins and leaves networks for containers."""
 
-    def __init__(self, context: Context):
+    def __init__(self, context: Context, overlays: Overlays | None = None):
         self._context = context
+        self.overlays = overlays or Overlays(context, None)
         self._chosen_port = 0
 
     # -- what there is ---------------------------------------------------------------------------
@@ -99,6 +108,23 @@ class Sandboxes:
         """
         attached = list(networks)
         sandbox = await self._new_sandbox(container, [network for _, network in attached])
+        gateway = await self.overlays.gateway([network for _, network in attached])
+        entered = await self.overlays.enter(container, attached, names_on)
+        try:
+            return self._allocated(container, sandbox, attached, entered, gateway)
+        except BaseException:
+            await self.overlays.forgo(entered.values())
+            raise
+
+    def _allocated(
+        self,
+        container: Container,
+        sandbox: Sandbox,
+        attached: list[tuple[Attachment, Network]],
+        entered: Mapping[str, RemoteEndpoint],
+        gateway: Network | None,
+    ) -> Stay:
+        """Everything that is chosen from the records alone, at once: nobody comes in between."""
         sandbox = replace(
             sandbox,
             interfaces=sum(driver_of(network).addressed for _, network in attached),
@@ -109,9 +135,33 @@ class Sandboxes:
         ranked = sorted(_precedence(network) for _, network in attached)
         for number, (attachment, network) in enumerate(attached):
             interface = f"eth{ranked.index(_precedence(network))}"
-            endpoint = self.new_endpoint(container, sandbox, attachment, network, interface, number)
+            endpoint = self.new_endpoint(
+                container, sandbox, attachment, network, interface, number, entered.get(network.id)
+            )
             places.append((network, endpoint))
+        if gateway is not None:
+            places.append((gateway, self._way_out(container, sandbox, gateway, len(attached))))
+            sandbox = replace(sandbox, interfaces=sandbox.interfaces + 1)
         return Stay(sandbox, tuple(self.with_way_out(places)))
+
+    def _way_out(self, container: Container, sandbox: Sandbox, gateway: Network, later: int = 0) -> Endpoint:
+        """The endpoint on docker_gwbridge, which nobody has asked for and no name leads to."""
+        interface = f"eth{sandbox.interfaces}"
+        endpoint = self.new_endpoint(container, sandbox, Attachment(gateway.name), gateway, interface, later)
+        return replace(endpoint, names=(), implied=True)
+
+    async def led_out(self, container: Container, before: Stay, after: Stay) -> Stay:
+        """A stay that has changed, with its way out: by docker_gwbridge where no network leads outside."""
+        asked = list(after.asked)
+        gateway = await self.overlays.gateway([network for network, _ in asked])
+        sandbox, implied = after.sandbox, [place for place in after.places if place[1].implied]
+        if gateway is None:
+            implied = []
+        elif not implied:
+            implied = [(gateway, self._way_out(container, sandbox, gateway, 1))]
+            sandbox = replace(sandbox, interfaces=sandbox.interfaces + 1)
+        places = self.with_way_out([*asked, *implied])
+        return Stay(sandbox, tuple(self.with_ports_moved(container, before, places)))
 
     async def _new_sandbox(self, container: Container, networks: list[Network]) -> Sandbox:
         context = self._context
@@ -127,7 +177,7 @@ class Sandboxes:
             id=identity,
             container_id=container.id,
             name=await self._pin_name(container),
-            sysctls={**SANDBOX_SYSCTLS, **_ipv6_wishes(container)},
+            sysctls={**SANDBOX_SYSCTLS, **ipv6_wishes(container)},
             embedded_dns=embedded,
             upstreams=addresses_in(own.dns or settings.dns),
             inside=tuple(each for each in addresses_in(own.dns) if is_own_loopback(each)),
@@ -149,10 +199,14 @@ class Sandboxes:
         network: Network,
         interface: str,
         later: int = 0,
+        entered: RemoteEndpoint | None = None,
     ) -> Endpoint:
-        """An endpoint with its leases; `later` keeps several of one call in order."""
+        """An endpoint with its leases; `later` keeps several of one call in order.
+
+        `entered` is what the whole cluster knows of its place on a global network already.
+        """
         context = self._context
-        identity = context.new_id()
+        identity = entered.id if entered is not None else context.new_id()
         common = Endpoint(
             id=identity,
             network_id=network.id,
@@ -166,6 +220,16 @@ class Sandboxes:
         driver = driver_of(network)
         if not driver.addressed:
             return common
+        if entered is not None:
+            return replace(
+                common,
+                interface=interface,
+                host_interface="veth" + identity[:7],
+                mac=entered.mac,
+                ipv4=entered.ipv4,
+                ipv6=entered.ipv6,
+                names=entered.names,
+            )
         members = self.members(network.id)
         if members and driver.alone(network):
             holder = context.records.containers[members[0].container_id].name
@@ -174,7 +238,7 @@ class Sandboxes:
                 f"network {network.name} has room for one container, and {holder} is there"
             )
         routed = driver.internal_gateway or not network.internal
-        taken = {address for each in members for address in _addresses(each)}
+        taken = {address for each in members for address in each.addresses}
         pool4 = next((pool for pool in network.pools if pool.subnet.version == 4), None)
         pool6 = next((pool for pool in network.pools if pool.subnet.version == 6), None)
         ipv4 = ipv6 = None
@@ -196,7 +260,7 @@ class Sandboxes:
             ipv6=ipv6,
             gateway4=_gateway4(pool4.way_out) if pool4 and routed else None,
             gateway6=_gateway6(pool6.way_out) if pool6 and ipv6 and routed else None,
-            names=_names(container, attachment, network),
+            names=names_on(container, attachment, network),
         )
 
     @staticmethod
@@ -206,14 +270,15 @@ class Sandboxes:
         for network, endpoint in stay.places:
             known = (each for each in container.attachments if each.network in (network.name, network.id))
             attachment = next(known, Attachment(network.name))
-            names = _names(container, attachment, network) if endpoint.names else ()
+            names = names_on(container, attachment, network) if endpoint.names else ()
             places.append((network, replace(endpoint, names=names)))
         return Stay(stay.sandbox, tuple(places))
 
     @staticmethod
     def with_way_out(places: list[tuple[Network, Endpoint]]) -> list[tuple[Network, Endpoint]]:
         """Give the default route, or both of them, to one endpoint: whose network takes precedence."""
-        candidates = [(_precedence(network), endpoint.id) for network, endpoint in places]
+        outward = [place for place in places if place[0].scope != "global"]
+        candidates = [(_precedence(network), endpoint.id) for network, endpoint in outward]
         chosen = min(candidates)[1] if candidates else ""
         return [
             (network, replace(endpoint, default_route=endpoint.id == chosen)) for network, endpoint in places
@@ -296,12 +361,14 @@ class Sandboxes:
         gone = [endpoint for _, endpoint in stay.places if endpoint.phase != "settled"]
         if gone:
             await self._context.ledger.commit(*(drop(endpoint) for endpoint in gone))
+            await self.overlays.leave([place for place in stay.places if place[1] in gone])
 
     async def leave(self, stay: Stay, label: str) -> None:
         """Take everything of the stay away, then its records."""
         await self._context.reconciler.converge(absent(self.state(stay, label)))
         self._context.at("leave: kernel clean")
         await self._context.ledger.commit(*stay.dropped())
+        await self.overlays.leave(stay.places)
 
     async def withdraw(self, stay: Stay, label: str) -> None:
         """Take back a stay that did not come about; when that fails its records stay for the next start."""
@@ -325,42 +392,9 @@ def _precedence(network: Network) -> tuple[bool, bool, str]:
     return network.internal, not network.enable_ipv6, network.name
 
 
-def _ipv6_wishes(container: Container) -> dict[str, str]:
-    """What the container itself asks of IPv6 in its sandbox; the runtime sees to its other settings."""
-    wishes = container.host_config.sysctls or {}
-    names = [f"net.ipv6.conf.{links}.disable_ipv6" for links in ("all", "default")]
-    return {name: wishes[name].strip() for name in names if wishes.get(name, "").strip() in ("0", "1")}
-
-
-def network_links(attachment: Attachment, network: Network) -> tuple[tuple[str, str, str], ...]:
-    """The names that links give to others on a user-defined network: (name, network's id, target's name)."""
-    pairs = (text.partition(":")[::2] for text in attachment.links)
-    return tuple((alias or target, network.id, target) for target, alias in pairs)
-
-
-def port_failure(container: Container, endpoint: Endpoint, reason: str) -> Failed:
-    """The error of a port that cannot be published, as Docker words it."""
-    return Failed(
-        "driver failed programming external connectivity on endpoint "
-        f"{container.name} ({endpoint.id}): {reason}"
-    )
-
-
-def _addresses(endpoint: Endpoint) -> list[Address]:
-    return [each.ip for each in (endpoint.ipv4, endpoint.ipv6) if each is not None]
-
-
 def _gateway4(address: Address | None) -> IPv4Address | None:
     return address if isinstance(address, IPv4Address) else None
 
 
 def _gateway6(address: Address | None) -> IPv6Address | None:
     return address if isinstance(address, IPv6Address) else None
-
-
-def _names(container: Container, attachment: Attachment, network: Network) -> tuple[str, ...]:
-    """What neighbours may call the container: its name, aliases, short id and hostname."""
-    if network.default_bridge:
-        return ()
-    names = [container.name, *attachment.aliases, container.id[:12], container.config.hostname]
-    return tuple(dict.fromkeys(name for name in names if name))

@@ -41,6 +41,7 @@ class Viewing:
             container=container,
             image_name=container.config.image,
             networks=self._attached(container, stay),
+            way_out=next((each for _, each in stay.places if each.implied), None) if stay else None,
             sandbox=self._sandbox(container, stay),
             sandbox_key=self._sandbox_key(container),
             hostname_path=paths["hostname"],

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fairlead.model.config import Settings
+from fairlead.model.config import Cluster, Settings
 from fairlead.model.endpoint import Endpoint, Sandbox
-from fairlead.model.host import Key, Value
+from fairlead.model.host import Key, Value, Vxlan
 from fairlead.model.network import Network
 from fairlead.model.surroundings import Surroundings
-from fairlead.planner import macvlan
+from fairlead.planner import macvlan, overlay
 from fairlead.planner.bridge import bridge_state, endpoint_state
 
 NetworkState = Callable[[Network, Settings, Surroundings], dict[Key, Value | None]]
@@ -32,6 +32,35 @@ def _no_place(
 
 def _for_many(network: Network) -> bool:
     return False
+
+
+def _overlay_size(network: Network, cluster: Cluster, surroundings: Surroundings) -> int:
+    return overlay.overlay_mtu(network, cluster.vtep, surroundings.uplink_mtu)
+
+
+def overlay_network(
+    network: Network, settings: Settings, surroundings: Surroundings
+) -> dict[Key, Value | None]:
+    """What a host has for a global network that its containers are on; nothing outside of a cluster."""
+    cluster = settings.cluster
+    if cluster is None:
+        return {}
+    tunnel = Vxlan(network.vni, cluster.vtep, settings.overlay_port)
+    return overlay.overlay_state(network, tunnel, _overlay_size(network, cluster, surroundings))
+
+
+def _overlay_endpoint(
+    network: Network,
+    sandbox: Sandbox,
+    endpoint: Endpoint,
+    label: str,
+    settings: Settings,
+    surroundings: Surroundings,
+) -> dict[Key, Value | None]:
+    cluster = settings.cluster
+    if cluster is None:
+        return {}
+    return overlay.endpoint_state(network, sandbox, endpoint, _overlay_size(network, cluster, surroundings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +95,8 @@ DRIVERS: Mapping[str, Driver] = {
         publishes=True,
         internal_gateway=True,
     ),
+    # The network itself is there as long as containers of this host are on it, so it is no entry here.
+    "overlay": Driver(endpoint_state=_overlay_endpoint, addressed=True, host_end=True, several_subnets=True),
     "host": Driver(),
     "macvlan": Driver(
         macvlan.network_state,

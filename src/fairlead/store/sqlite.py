@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from fairlead.model.cluster import Member, RemoteEndpoint
 from fairlead.model.container import Container, Volume
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.errors import Conflict, Failed
@@ -28,6 +29,8 @@ KINDS: dict[str, type[Record]] = {
     "container": Container,
     "volume": Volume,
     "host": HostRecord,
+    "member": Member,
+    "remote": RemoteEndpoint,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
 SCHEMA = """

@@ -1,0 +1,1 @@
+"""Global networks: what this host shares with the others of its cluster."""

@@ -1,0 +1,152 @@
+"""Following the shared store: sessions, one after the other, as long as the daemon runs.
+
+A session begins with the lease and a whole reading, brings both sides into line, and then watches.
+Whatever ends it - the store is away, the lease has ended, the watch is too far behind - the next
+one begins the same way.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from fairlead.boundary.cluster import Compacted, LeaseEnded, StoreAway
+from fairlead.engine.cluster.claims import Claims
+from fairlead.engine.cluster.global_networks import GlobalNetworks
+from fairlead.engine.cluster.intake import Intake
+from fairlead.engine.cluster.membership import Membership
+from fairlead.engine.cluster.presence import Presence
+from fairlead.engine.cluster.shared import Shared, read_of
+from fairlead.engine.context import Context
+from fairlead.model.addresses import Address
+from fairlead.model.errors import FairleadError
+from fairlead.overlay import keys
+
+log = logging.getLogger(__name__)
+PAUSE = 0.5  # seconds between two sessions
+COMPARISON = 60.0  # seconds between two whole readings
+REPAIR = 4.0  # seconds between two looks at what the kernel has of the networks that are present
+
+
+class Sessions:
+    """Keeps this host and the shared store in line."""
+
+    def __init__(
+        self,
+        context: Context,
+        shared: Shared,
+        membership: Membership,
+        intake: Intake,
+        claims: Claims,
+        networks: GlobalNetworks,
+        presence: Presence,
+    ):
+        self._context = context
+        self._shared = shared
+        self._membership = membership
+        self._intake = intake
+        self._claims = claims
+        self._networks = networks
+        self._presence = presence
+        self.tried = asyncio.Event()  # the store has been asked once, with success or without
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repair())
+            while True:
+                try:
+                    await self._session()
+                except StoreAway as error:
+                    self._shared.lose(error.message)
+                except (Compacted, LeaseEnded) as error:
+                    log.info("reading the cluster store again: %s", error.message)
+                    continue
+                except Exception:
+                    log.exception("cannot follow the cluster store")
+                    self._shared.lose("the daemon's log says why")
+                finally:
+                    self.tried.set()
+                await self._context.clock.sleep(PAUSE)
+
+    async def _session(self) -> None:
+        await self._membership.join()
+        revision = await self.compare()
+        self._shared.regain()
+        self.tried.set()
+        with _one_of_several():
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch(revision))
+                tasks.create_task(self._membership.pulse())
+                tasks.create_task(self._compare_often())
+
+    async def compare(self) -> int:
+        """Read everything, and bring both sides into line: the revision of what was read."""
+        copy = self._shared.copy
+        copy.own_addresses = frozenset(await self._own_addresses())
+        listing = await self._shared.store.list(keys.ROOT)
+        entries = {key: read for key, entry in listing.entries.items() if (read := read_of(entry))}
+        if listing.revision < copy.revision or (keys.POOLS not in entries and self._knows_networks()):
+            log.warning("the cluster store has begun anew: it is told what this host knows")
+            copy.reset()
+            copy.replace(listing.revision, entries)
+            await self._networks.restore()
+            listing = await self._shared.store.list(keys.ROOT)
+            entries = {key: read for key, entry in listing.entries.items() if (read := read_of(entry))}
+        await self._intake.take_all(copy.replace(listing.revision, entries))
+        await self._claims.settle()
+        await self._networks.finish_removals()
+        await self._membership.say()
+        return listing.revision
+
+    def _knows_networks(self) -> bool:
+        return any(each.scope == "global" for each in self._context.records.networks.values())
+
+    async def _own_addresses(self) -> set[Address]:
+        """This host's addresses, without those of its own networks' bridges."""
+        networks = self._context.records.networks.values()
+        bridges = {pool.gateway for network in networks for pool in network.pools}
+        return {each for each in await self._context.machine.addresses() if each not in bridges}
+
+    async def _watch(self, revision: int) -> None:
+        async for changes in self._shared.store.watch(keys.ROOT, revision):
+            reads = {key: read_of(entry) for key, entry in changes.entries.items()}
+            await self._shared.hand_on(self._shared.copy.apply(changes.revision, reads))
+
+    async def _compare_often(self) -> None:
+        while True:
+            await self._context.clock.sleep(COMPARISON)
+            await self.compare()
+
+    async def _repair(self) -> None:
+        """Whatever somebody else changes in the kernel comes back, with the store or without."""
+        while True:
+            await self._context.clock.sleep(REPAIR)
+            for network in list(self._context.records.networks.values()):
+                if network.scope != "global" or not self._presence.present(network.id):
+                    continue
+                try:
+                    steps = await self._presence.repair(network)
+                except FairleadError as error:
+                    log.error("cannot bring network %s into line: %s", network.name, error.message)
+                    continue
+                if steps:
+                    log.warning("network %s was brought into line again: %d steps", network.name, steps)
+
+
+@contextlib.contextmanager
+def _one_of_several() -> Iterator[None]:
+    """What ended a group of tasks, instead of a group of errors."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        for kind in (LeaseEnded, Compacted, StoreAway):
+            matching, _ = group.split(kind)
+            if matching is not None:
+                raise _first(matching) from group
+        raise
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

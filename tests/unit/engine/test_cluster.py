@@ -1,0 +1,286 @@
+"""Hosts that share a store: networks, addresses, what is believed, and what goes on without the store."""
+
+import asyncio
+from ipaddress import ip_network
+
+import pytest
+
+from fairlead.boundary.cluster import StoreAway, Write
+from fairlead.model.errors import Conflict, Forbidden
+from fairlead.model.host import FdbKey, NamespaceKey, NeighbourKey
+from fairlead.model.network import Pool
+from fairlead.model.records import Records
+from fairlead.overlay import keys
+from fairlead.overlay.documents import write_endpoint
+from tests.fakes.cluster import FakeCluster
+from tests.unit.engine.cluster_hosts import SimulatedHost, hosts, until
+
+
+def in_cluster(count: int):  # type: ignore[no-untyped-def]
+    """Run a test with so many hosts that have joined."""
+
+    def decorate(test):  # type: ignore[no-untyped-def]
+        def run() -> None:
+            async def main() -> None:
+                shared = FakeCluster()
+                async with hosts(shared, count) as made:
+                    await test(shared, *made)
+
+            asyncio.run(main())
+
+        run.__name__ = test.__name__
+        return run
+
+    return decorate
+
+
+async def known(network_id: str, *where: SimulatedHost) -> None:
+    await until(lambda: all(network_id in each.records.networks for each in where))
+
+
+@in_cluster(3)
+async def test_a_network_is_everywhere(shared, one, two, three) -> None:  # type: ignore[no-untyped-def]
+    network = await one.create("demo")
+    await known(network.id, two, three)
+    assert str(three.records.networks[network.id].pools[0].subnet) == "10.0.0.0/24"
+    assert three.records.networks[network.id].vni == network.vni
+    with pytest.raises(Conflict, match="network with name demo already exists"):
+        await two.create("demo")
+    await two.cluster.networks.remove(network)
+    await until(lambda: not any(network.id in each.records.networks for each in (one, two, three)))
+    assert [key for key in shared.entries if "members" not in key] == [keys.POOLS]
+
+
+@in_cluster(3)
+async def test_networks_made_at_once_have_names_subnets_and_vnis_of_their_own(  # type: ignore[no-untyped-def]
+    shared, one, two, three
+) -> None:
+    made = await asyncio.gather(
+        *(host.create(f"n{host.number}-{i}") for i in range(4) for host in (one, two, three))
+    )
+    assert len({each.pools[0].subnet for each in made}) == len({each.vni for each in made}) == 12
+    same = await asyncio.gather(*(host.create("same") for host in (one, two, three)), return_exceptions=True)
+    assert sum(isinstance(each, Conflict) for each in same) == 2
+
+
+@in_cluster(2)
+async def test_addresses_are_the_lowest_that_nobody_has(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+    network = await one.create("demo")
+    await known(network.id, two)
+    first = await one.join(network.id, "a")
+    await until(lambda: first.id in two.records.remotes)
+    second = await two.join(network.id, "b")
+    assert [str(first.ipv4), str(second.ipv4)] == ["10.0.0.2/24", "10.0.0.3/24"]
+    await one.part(first)
+    await until(lambda: first.id not in two.records.remotes)
+    third = await two.join(network.id, "c")
+    assert str(third.ipv4) == "10.0.0.2/24"
+    with pytest.raises(Conflict, match="Address already in use"):
+        await one.join(network.id, "d", wanted="10.0.0.2")
+
+
+@in_cluster(3)
+async def test_many_addresses_at_once_from_three_hosts(shared, one, two, three) -> None:  # type: ignore[no-untyped-def]
+    network = await one.create("wide", Pool(ip_network("10.1.0.0/20"), gateway=ip_network("10.1.0.0/20")[1]))
+    await known(network.id, two, three)
+    each = 200
+    places = await asyncio.gather(
+        *(host.join(network.id, f"c{number}") for number in range(each) for host in (one, two, three))
+    )
+    assert len({place.ipv4 for place in places}) == len({place.mac for place in places}) == 3 * each
+    await until(lambda: all(len(host.records.remotes) == 2 * each for host in (one, two, three)))
+
+
+@in_cluster(2)
+async def test_a_way_to_each_endpoint_where_the_network_is_used(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+    network = await one.create("demo")
+    await known(network.id, two)
+    place = await one.join(network.id, "a")
+    await until(lambda: place.id in two.records.remotes)
+    assert not any(isinstance(key, FdbKey) for key in two.paper.there)
+    own = await two.join(network.id, "b")
+    await until(lambda: own.id in one.records.remotes)
+    ways = {key.mac: value for key, value in two.paper.there.items() if isinstance(key, FdbKey)}
+    answers = {
+        str(key.address): value for key, value in two.paper.there.items() if isinstance(key, NeighbourKey)
+    }
+    assert ways == {place.mac: "198.51.100.1"}
+    assert answers == {"10.0.0.2": place.mac}
+    await two.part(own)
+    assert not any(two.paper.there[key] for key in two.paper.there if isinstance(key, NamespaceKey))
+
+
+@in_cluster(2)
+async def test_a_network_in_use_stays(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+    network = await one.create("demo")
+    await known(network.id, two)
+    place = await one.join(network.id, "a")
+    with pytest.raises(Forbidden, match=f"network demo id {network.id} has active endpoints"):
+        await two.cluster.networks.remove(network)
+    other = await two.join(network.id, "b")
+    await one.part(place)
+    await two.part(other)
+    await one.cluster.networks.remove(network)
+
+
+@in_cluster(2)
+async def test_without_the_store_all_that_exists_goes_on(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+    network = await one.create("demo")
+    await known(network.id, two)
+    a, b = await one.join(network.id, "a"), await two.join(network.id, "b")
+    await until(lambda: b.id in one.records.remotes and a.id in two.records.remotes)
+    one.way.away = two.way.away = True
+    await until(lambda: bool(one.cluster.shared.away and two.cluster.shared.away))
+    with pytest.raises(StoreAway, match="cannot create network late: the cluster store"):
+        await one.create("late")
+    with pytest.raises(StoreAway, match="cannot join network demo"):
+        await one.join(network.id, "c")
+    assert b.id in one.records.remotes
+    await one.part(a)  # remembered: the record is gone, so the claim goes when the store is back
+    one.way.away = two.way.away = False
+    await until(lambda: not one.cluster.shared.away and a.id not in two.records.remotes)
+    assert keys.claim(network.id, a.ipv4.ip) not in shared.entries
+    assert keys.claim(network.id, b.ipv4.ip) in shared.entries
+
+
+@in_cluster(2)
+async def test_a_daemon_that_starts_without_the_store_knows_what_it_knew(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+    network = await one.create("demo")
+    await known(network.id, two)
+    a, b = await one.join(network.id, "a"), await two.join(network.id, "b")
+    await until(lambda: b.id in one.records.remotes)
+    await one.cluster.finish(leave=False)
+    next_one = SimulatedHost(
+        shared,
+        1,
+        Records(
+            **{
+                name: dict(getattr(one.records, name))
+                for name in ("networks", "endpoints", "hosts", "members", "remotes")
+            }
+        ),
+    )
+    next_one.way.away = True
+    await next_one.cluster.begin()
+    await next_one.cluster.presence.repair(next_one.records.networks[network.id])
+    assert any(isinstance(key, FdbKey) and key.mac == b.mac for key in next_one.paper.there)
+    generation = shared.entries[keys.endpoint(network.id, a.id)].value
+    next_one.way.away = False
+    await until(lambda: not next_one.cluster.shared.away)
+    assert shared.entries[keys.endpoint(network.id, a.id)].value == generation, "the lease was taken over"
+    await next_one.cluster.finish(leave=False)
+
+
+@in_cluster(2)
+async def test_a_dead_hosts_address_goes_to_who_needs_it_and_it_yields(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+    network = await one.create("demo")
+    await known(network.id, two)
+    kept, moved = await one.join(network.id, "kept"), await one.join(network.id, "moved")
+    await until(lambda: moved.id in two.records.remotes)
+    with pytest.raises(Conflict, match="Address already in use"):
+        await two.join(network.id, "heir", wanted="10.0.0.3")
+    one.way.away = True  # paused, or cut off
+    shared.end(one.cluster.membership.lease)
+    await until(lambda: not two.records.remotes)
+    other = await two.join(network.id, "other")
+    assert str(other.ipv4) == "10.0.0.4/24", "nobody takes a dead host's address without need"
+    heir = await two.join(network.id, "heir", wanted="10.0.0.3")
+    one.way.away = False
+    await until(lambda: bool(one.yielded))
+    assert [each.id for each in one.yielded] == [moved.id]
+    await until(lambda: set(two.records.remotes) == {kept.id})
+    await until(lambda: {heir.id, other.id} == set(one.records.remotes))
+    assert two.records.remotes[kept.id].generation == 2
+
+
+@in_cluster(2)
+async def test_a_watch_that_is_too_far_behind_reads_again(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+    network = await one.create("demo")
+    await known(network.id, two)
+    two.way.away = True
+    await until(lambda: bool(two.cluster.shared.away))
+    places = [await one.join(network.id, f"c{number}") for number in range(5)]
+    await one.part(places[0])
+    shared.compact(shared.revision)
+    two.way.away = False
+    await until(lambda: set(two.records.remotes) == {each.id for each in places[1:]})
+
+
+@in_cluster(2)
+async def test_a_store_that_lost_everything_is_told_again(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+    network = await one.create("demo")
+    await known(network.id, two)
+    place = await one.join(network.id, "a")
+    one.way.away = two.way.away = True
+    await until(lambda: bool(one.cluster.shared.away and two.cluster.shared.away))
+    shared.entries.clear()
+    shared._leases.clear()
+    shared.revision = 1
+    shared.compact(1)
+    one.way.away = two.way.away = False
+    await until(lambda: keys.claim(network.id, place.ipv4.ip) in shared.entries)
+    await until(lambda: place.id in two.records.remotes)
+    assert network.id in one.records.networks and network.id in two.records.networks
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"vtep": "203.0.113.66"}, "is not that of its host"),
+        ({"vtep": "127.0.0.1"}, "is no host's address"),
+        ({"vtep": "224.0.0.1"}, "is no host's address"),
+        ({"mac": "ff:ff:ff:ff:ff:ff"}, "no hardware address of one interface"),
+        ({"mac": "01:00:5e:00:00:01"}, "no hardware address of one interface"),
+        ({"mac": "00:00:00:00:00:00"}, "no hardware address of one interface"),
+        ({"ipv4": "10.9.0.2/24"}, "in no subnet of network demo"),
+        ({"ipv4": "10.0.0.1/24"}, "none that network demo gives"),
+        ({"ipv4": "10.0.0.9/24"}, "has not claimed its address"),
+        ({"names": ["a b"]}, "is no name"),
+        ({"names": ["x" * 300]}, "at most 255"),
+        ({"container": "a/b"}, "is no name"),
+        ({"schema": 2}, "its schema is 2"),
+        ({"generation": "1"}, "is no number"),
+        ({"id": "0"}, "is no id"),
+    ],
+)
+def test_a_poisoned_endpoint_is_left_out_and_the_rest_goes_on(change: dict[str, object], reason: str) -> None:
+    import json
+
+    async def main() -> None:
+        shared = FakeCluster()
+        async with hosts(shared, 2) as (one, two):
+            network = await one.create("demo")
+            await known(network.id, two)
+            place = await one.join(network.id, "a")
+            await until(lambda: place.id in two.records.remotes)
+            good = json.loads(write_endpoint(place))
+            await one.way.commit([], [Write(keys.endpoint(network.id, place.id), json.dumps(good | change))])
+            await until(lambda: place.id not in two.records.remotes)
+            told = [event for event in two.context.events._kept if event.action == "refuse"]
+            assert len(told) == 1
+            assert reason in told[0].attributes["reason"]
+            assert (await two.join(network.id, "b")).id
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("value", ["", "[]", "null", "{", '{"schema":1}', "x" * 100_000, "[" * 50_000])
+def test_what_is_no_document_hurts_nobody(value: str) -> None:
+    async def main() -> None:
+        shared = FakeCluster()
+        async with hosts(shared, 2) as (one, two):
+            for key in (
+                "members/" + "a" * 64,
+                "networks/" + "a" * 64,
+                "claims/" + "a" * 64 + "/10.0.0.2",
+                "endpoints/" + "a" * 64 + "/" + "b" * 64,
+                "claims/x/y",
+                "strange",
+            ):
+                await one.way.commit([], [Write(keys.ROOT + key, value)])
+            network = await one.create("demo")
+            await known(network.id, two)
+            assert set(two.records.networks) == {network.id}
+            assert len([event for event in two.context.events._kept if event.action == "refuse"]) == 6
+
+    asyncio.run(main())
