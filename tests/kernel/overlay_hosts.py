@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from fairlead.kernel.links import KernelLinks
+from fairlead.kernel.nft import Nftables
 from fairlead.model.addresses import Address
 from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.endpoint import Endpoint, Sandbox
@@ -157,8 +158,8 @@ class OverlayHost:
 async def _serve(connection: Connection) -> None:
     """Live as a host: converge to a dictionary, look for what is not in a list, run a command; None ends it."""
     connection.send(os.getpid())
-    links = KernelLinks("/run/engine")
-    reconciler = Reconciler([links])
+    links, nftables = KernelLinks("/run/engine"), Nftables()
+    reconciler = Reconciler([links, nftables])
     while (request := connection.recv()) is not None:
         try:
             if isinstance(request, dict):
@@ -171,6 +172,7 @@ async def _serve(connection: Connection) -> None:
             answer = AssertionError(f"{type(error).__name__}: {error}")
         connection.send(answer)
     links.close()
+    nftables.close()
 
 
 def _shell(command: str, check: bool) -> str:

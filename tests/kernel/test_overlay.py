@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from fairlead.model.host import FdbKey, LinkKey, NeighbourKey, State, Vxlan
+from fairlead.firewall.guards import tunnel_guards
+from fairlead.model.config import Settings
+from fairlead.model.host import FdbKey, LinkKey, NeighbourKey, NftKey, State, Vxlan
 from fairlead.planner.overlay import overlay_namespace
 from fairlead.planner.steps import absent, transition
 from tests.kernel.overlay_hosts import NETWORK, Container, Lan, OverlayHost, inner, lan, network_state
@@ -183,6 +185,44 @@ def test_a_container_cannot_draw_anothers_traffic_to_itself() -> None:
         two.inside(DB, f"ip link set eth0 address {WEB.endpoint.mac}")
         two.inside(DB, "ping -n -c 1 -W 1 10.0.0.4", check=False)
         assert one.run(f"ip netns exec {HOME} bridge fdb show brport vxlan0").count(WEB.endpoint.mac) == 0
+
+
+def test_only_the_other_hosts_reach_the_tunnel_and_no_container_does() -> None:
+    with lan(2) as net:
+        on_hosts([[WEB], [DB]], net.hosts)
+        one, two = net.hosts
+        for host in net.hosts:
+            host.converge(tunnel_guards([each.vtep for each in net.hosts], Settings()))
+        assert one.reaches(WEB, "10.0.0.3")
+        assert two.reaches(DB, "10.0.0.2")
+        net.node.run("ip address add 10.8.0.50/24 dev lan")
+        send = "import socket; socket.socket(2, 2).sendto(bytes(60), (%r, 4789))"
+        net.node.run(f'python3 -c "{send % "10.8.0.1"}"')  # somebody on the LAN
+        assert _dropped(one) == 1
+        # A container on a bridge of the host, to its own host and to another.
+        one.converge({NftKey("bridges", '"br0"'): ""})
+        for command in (
+            "ip netns add stranger",
+            "ip link add br0 type bridge",
+            "ip link add s0 master br0 type veth peer name eth0 netns stranger",
+            "ip address add 172.30.0.1/24 dev br0",
+            "ip link set br0 up",
+            "ip link set s0 up",
+            "ip -n stranger address add 172.30.0.2/24 dev eth0",
+            "ip -n stranger link set eth0 up",
+            "ip -n stranger route add default via 172.30.0.1",
+            "sysctl -qw net.ipv4.ip_forward=1",
+        ):
+            one.run(command)
+        with net.seen(1) as frames:
+            for address in ("10.8.0.1", "10.8.0.2"):
+                one.run(f'ip netns exec stranger python3 -c "{send % address}"')
+        assert _dropped(one) == 3
+        assert inner(frames) == []
+
+
+def _dropped(host: OverlayHost) -> int:
+    return int(host.run("nft list counter inet fairlead tunnels").split("packets ")[1].split()[0])
 
 
 def test_all_of_it_goes_and_comes_back_at_once() -> None:

@@ -84,6 +84,14 @@ def bound_ports(
     return state
 
 
+def tunnel_guards(vteps: Iterable[Address], settings: Settings) -> Elements:
+    """What a cluster adds: packets of overlay networks come from these hosts, and never from a container."""
+    if not settings.iptables:
+        return {}
+    state: Elements = {NftKey("overlay_ports", str(settings.overlay_port)): ""}
+    return state | {NftKey("vteps" if each.version == 4 else "vteps6", str(each)): "" for each in vteps}
+
+
 def _addresses(endpoint: Endpoint) -> list[Address]:
     return [each.ip for each in (endpoint.ipv4, endpoint.ipv6) if each is not None]
 

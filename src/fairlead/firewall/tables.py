@@ -114,6 +114,8 @@ def _clamp(start: str, end: str) -> str:
     return f"tcp flags syn / syn,rst iifname {start} oifname {end} tcp option maxseg size set rt mtu"
 
 
+_TUNNEL, _FORGED = "udp dport @overlay_ports", 'counter name "tunnels" drop'
+
 INET = Table(
     "inet",
     (
@@ -123,6 +125,9 @@ INET = Table(
         # Published on one address of the host.
         Shelf("bound_ports", ("ipv4_addr", "inet_proto", "inet_service"), interval=True),
         Shelf("bound_ports6", ("ipv6_addr", "inet_proto", "inet_service"), interval=True),
+        Shelf("overlay_ports", ("inet_service",)),  # UDP, where overlay networks' packets arrive
+        Shelf("vteps", ("ipv4_addr",)),  # the hosts that send such packets
+        Shelf("vteps6", ("ipv6_addr",)),
     ),
     {
         # Behind iptables, whose FORWARD chain thus sees and decides as it does with Docker; what is
@@ -151,6 +156,20 @@ INET = Table(
                 _elsewhere("ip6", "bound_ports6"),
             ),
         ),
+        # What arrives in a tunnel is believed to come from a container of its network (RFC 7348 section 7).
+        "tunnels_in": Chain(
+            "type filter hook input priority filter - 5",
+            (
+                f"{_TUNNEL} iifname @bridges {_FORGED}",
+                f"{_TUNNEL} ip saddr != @vteps {_FORGED}",
+                f"{_TUNNEL} ip6 saddr != @vteps6 {_FORGED}",
+            ),
+        ),
+        # Masquerading would make it look like this host's.
+        "tunnels_through": Chain(
+            "type filter hook forward priority filter - 5",
+            (f"{_TUNNEL} iifname @bridges oifname != @bridges {_FORGED}",),
+        ),
         # Where a way out carries less than the bridges do, TCP is told so from its start, since what
         # says it later, ICMP, is lost on many ways.
         "segment_size": Chain(
@@ -158,7 +177,7 @@ INET = Table(
             (_clamp("@bridges", "!= @bridges"), _clamp("!= @bridges", "@bridges")),
         ),
     },
-    ("direct_routing", "weak_host"),
+    ("direct_routing", "weak_host", "tunnels"),
 )
 
 _SPOOFED = 'counter name "spoofing" drop'

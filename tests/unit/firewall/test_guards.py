@@ -147,3 +147,13 @@ def test_without_icc_the_host_stands_between(
 ) -> None:
     state = bridge_state(network(**options), settings, Surroundings())
     assert state.get(PROXY) == expected
+
+
+def test_tunnels_are_for_the_hosts_of_the_cluster() -> None:
+    hosts = [IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1")]
+    assert guards.tunnel_guards(hosts, Settings(overlay_port=8472)) == {
+        NftKey("overlay_ports", "8472"): "",
+        NftKey("vteps", "192.0.2.1"): "",
+        NftKey("vteps6", "2001:db8::1"): "",
+    }
+    assert guards.tunnel_guards(hosts, Settings(iptables=False)) == {}
