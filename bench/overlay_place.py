@@ -14,6 +14,7 @@ from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import Key, Value, Vxlan
 from fairlead.model.network import Network, Pool
+from fairlead.model.surroundings import Surroundings
 from fairlead.planner import overlay
 from fairlead.planner.sandbox import sandbox_state
 from fairlead.reconcile.converge import Reconciler
@@ -58,7 +59,7 @@ def state(here: IPv4Address, there: IPv4Address) -> dict[Key, Value | None]:
     )
     size = overlay.overlay_mtu(network, here, UPLINK)
     wanted = overlay.overlay_state(network, Vxlan(4097, here, 4789), size)
-    wanted |= sandbox_state(sandbox, [(network, endpoint)])
+    wanted |= sandbox_state(sandbox, [(network, endpoint)], Surroundings())
     wanted |= overlay.endpoint_state(network, sandbox, endpoint, size)
     return wanted | overlay.remote_state(network, remote)
 

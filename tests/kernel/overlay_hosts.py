@@ -24,6 +24,7 @@ from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.host import Key, NameKey, PointerKey, State, Value, Vxlan
 from fairlead.model.network import Network, Pool
+from fairlead.model.surroundings import Surroundings
 from fairlead.planner import overlay
 from fairlead.planner.sandbox import sandbox_state
 from fairlead.reconcile.converge import Reconciler
@@ -81,7 +82,7 @@ class Container:
         """What its own host has of it."""
         sandbox = Sandbox(self.endpoint.sandbox_id[::-1], self.endpoint.container_id, self.name)
         size = overlay.overlay_mtu(NETWORK, IPv4Address("192.0.2.1"), UPLINK)
-        inside = sandbox_state(sandbox, [(NETWORK, self.endpoint)])
+        inside = sandbox_state(sandbox, [(NETWORK, self.endpoint)], Surroundings())
         return {**inside, **overlay.endpoint_state(NETWORK, sandbox, self.endpoint, size)}
 
     def remote(self, vtep: Address) -> State:
@@ -136,9 +137,10 @@ class OverlayHost:
         """The same, in a container."""
         return self.run(f"ip netns exec {container.name} {command}", check)
 
-    def reaches(self, container: Container, address: str) -> bool:
-        """Whether a container gets an answer from an address, to the very first packet."""
-        return "1 received" in self.inside(container, f"ping -n -c 1 -W 1 {address}", check=False)
+    def reaches(self, container: Container, address: str, patience: float = 5) -> bool:
+        """Whether a container gets an answer from an address, to the very first packet, in so many seconds."""
+        ping = f"ping -n -c 1 -W {patience} {address}"
+        return "1 received" in self.inside(container, ping, check=False)
 
     def close(self) -> None:
         """End the host; its namespaces go with it."""

@@ -48,9 +48,9 @@ def _carries_whole_packets(net: Lan) -> None:
     one, _ = net.hosts
     for address, header in (("10.0.0.3", 20), ("fd00::3", 40)):
         most = 1450 - header - 8
-        assert "1 received" in one.inside(WEB, f"ping -n -c 1 -W 2 -M do -s {most} {address}")
+        assert "1 received" in one.inside(WEB, f"ping -n -c 1 -W 5 -M do -s {most} {address}")
         with net.seen(1) as frames:
-            too_large = one.inside(WEB, f"ping -n -c 1 -W 1 -M do -s {most + 1} {address}", check=False)
+            too_large = one.inside(WEB, f"ping -n -c 1 -W 0.3 -M do -s {most + 1} {address}", check=False)
         assert "1 received" not in too_large
         assert inner(frames) == []
 
@@ -58,12 +58,12 @@ def _carries_whole_packets(net: Lan) -> None:
 def _asks_nobody_for_who_is_not_there(net: Lan) -> None:
     one, _ = net.hosts
     with net.seen(1) as frames:
-        assert not one.reaches(WEB, "10.0.0.99")
-        assert not one.reaches(WEB, "fd00::99")
-        one.inside(WEB, "ping -n -b -c 1 -W 1 10.0.0.255", check=False)
-        one.inside(WEB, "ping -n -c 1 -W 1 ff02::1%eth0", check=False)
+        assert not one.reaches(WEB, "10.0.0.99", patience=0.3)
+        assert not one.reaches(WEB, "fd00::99", patience=0.3)
+        one.inside(WEB, "ping -n -b -c 1 -W 0.3 10.0.0.255", check=False)
+        one.inside(WEB, "ping -n -c 1 -W 0.3 ff02::1%eth0", check=False)
         one.inside(WEB, "ip neighbour replace 10.0.0.98 lladdr 02:42:0a:00:00:98 dev eth0")
-        assert not one.reaches(WEB, "10.0.0.98")  # a hardware address that nobody has
+        assert not one.reaches(WEB, "10.0.0.98", patience=0.3)  # a hardware address that nobody has
     assert inner(frames) == []
 
 
@@ -80,7 +80,7 @@ def _is_reached_over_tcp(net: Lan) -> None:
         "c.shutdown(socket.SHUT_WR); print(c.recv(100).decode())"
     )
     two.inside(DB, f'sh -c "setpriv --pdeathsig KILL python3 -c \\"{serve}\\" > /dev/null 2>&1 &"')
-    two.inside(DB, "sh -c 'for i in $(seq 100); do ss -Htln | grep -q :80 && break; sleep 0.05; done'")
+    two.inside(DB, "sh -c 'for i in $(seq 400); do ss -Htln | grep -q :80 && break; sleep 0.05; done'")
     for address in ("10.0.0.3", "fd00::3"):
         assert one.inside(WEB, f'python3 -c "{send}" {address}').strip() == "3000000"
 
@@ -180,10 +180,10 @@ def test_a_container_cannot_draw_anothers_traffic_to_itself() -> None:
         one, two = net.hosts
         liar = Container(4)
         one.inside(liar, f"ip link set eth0 address {DB.endpoint.mac}")
-        one.inside(liar, "ping -n -c 1 -W 1 10.0.0.2", check=False)
+        one.inside(liar, "ping -n -c 1 -W 0.3 10.0.0.2", check=False)
         assert one.reaches(WEB, "10.0.0.3")
         two.inside(DB, f"ip link set eth0 address {WEB.endpoint.mac}")
-        two.inside(DB, "ping -n -c 1 -W 1 10.0.0.4", check=False)
+        two.inside(DB, "ping -n -c 1 -W 0.3 10.0.0.4", check=False)
         assert one.run(f"ip netns exec {HOME} bridge fdb show brport vxlan0").count(WEB.endpoint.mac) == 0
 
 
