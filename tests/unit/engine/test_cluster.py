@@ -7,7 +7,7 @@ import pytest
 
 from fairlead.boundary.cluster import StoreAway, Write
 from fairlead.model.errors import Conflict, Forbidden
-from fairlead.model.host import FdbKey, NamespaceKey, NeighbourKey
+from fairlead.model.host import FdbKey, NamespaceKey, NeighbourKey, NftKey
 from fairlead.model.network import Pool
 from fairlead.model.records import Records
 from fairlead.overlay import keys
@@ -284,3 +284,18 @@ def test_what_is_no_document_hurts_nobody(value: str) -> None:
             assert len([event for event in two.context.events._kept if event.action == "refuse"]) == 6
 
     asyncio.run(main())
+
+
+@in_cluster(3)
+async def test_packets_are_taken_from_the_hosts_that_are_there(shared, one, two, three) -> None:  # type: ignore[no-untyped-def]
+    def taken() -> set[str]:
+        return {
+            key.element
+            for key, value in one.paper.there.items()
+            if isinstance(key, NftKey) and key.name == "vteps" and value is not None
+        }
+
+    await until(lambda: taken() == {f"198.51.100.{number}" for number in (1, 2, 3)})
+    await three.cluster.finish(leave=True)
+    await until(lambda: taken() == {f"198.51.100.{number}" for number in (1, 2)})
+    assert one.cluster.state()[NftKey("overlay_ports", "4789")] == ""

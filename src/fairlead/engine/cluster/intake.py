@@ -10,6 +10,7 @@ from fairlead.engine.context import Context
 from fairlead.engine.ledger import drop, put
 from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.errors import FairleadError
+from fairlead.model.host import State
 from fairlead.model.network import Network
 from fairlead.model.records import Record, RecordChange
 from fairlead.overlay.copy import Refusal, StoreCopy, Touched
@@ -68,9 +69,11 @@ class Intake:
             if before != after:
                 self._compare(changes, before, after)
                 moved[network_id].append((before, after))
-        networks = dict(records.networks)
+        networks, tunnels = dict(records.networks), self._presence.tunnels()
         if changes:
             await self._context.ledger.commit(*changes)
+        if touched.members:
+            await self._admit(tunnels)
         for network_id, pairs in moved.items():
             network = self._context.records.networks.get(network_id) or networks.get(network_id)
             if network is not None:
@@ -103,6 +106,13 @@ class Intake:
             before.sequence if before is not None else self._context.ledger.next_sequence() + len(changes)
         )
         self._compare(changes, before, replace(known.network, sequence=sequence))
+
+    async def _admit(self, tunnels: State) -> None:
+        """What fails is logged and repaired later, as below."""
+        try:
+            await self._presence.admit(tunnels)
+        except FairleadError as error:
+            log.error("cannot take packets of overlay networks from all hosts: %s", error.message)
 
     async def _follow(
         self, network: Network, pairs: list[tuple[RemoteEndpoint | None, RemoteEndpoint | None]]

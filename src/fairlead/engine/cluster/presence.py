@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection
 
 from fairlead.engine.context import Context
+from fairlead.firewall.guards import tunnel_guards
 from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.host import Key, State, Value
 from fairlead.model.network import Network
@@ -36,7 +37,7 @@ class Presence:
         """Raise a network for an endpoint that is about to be; `settle` or `leave` follows."""
         async with self.turn:
             if not self.present(network.id):
-                await self._context.reconciler.converge(self.state_of(network))
+                await self._context.reconciler.converge({**self.tunnels(), **self.state_of(network)})
             self._expected[network.id].add(endpoint_id)
 
     def settle(self, network_id: str, endpoint_id: str) -> None:
@@ -66,12 +67,21 @@ class Presence:
         async with self.turn:
             if not self.present(network.id):
                 return 0
-            outcome = await self._context.reconciler.converge(self.state_of(network))
+            outcome = await self._context.reconciler.converge({**self.tunnels(), **self.state_of(network)})
         return len(outcome.steps)
+
+    def tunnels(self) -> dict[Key, Value | None]:
+        """The hosts from which packets of global networks are taken."""
+        members = self._context.records.members.values()
+        return dict(tunnel_guards([each.vtep for each in members], self._context.settings))
+
+    async def admit(self, before: State) -> None:
+        """Take such packets from the members that there are now; `before` is what `tunnels` said before."""
+        await self._context.reconciler.converge(transition(before, self.tunnels()))
 
     def state(self) -> State:
         """What the host should have for all global networks."""
-        state: dict[Key, Value | None] = {}
+        state = self.tunnels()
         for network in self._context.records.networks.values():
             if network.scope == "global" and self.present(network.id):
                 state.update(self.state_of(network))
