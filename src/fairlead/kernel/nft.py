@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fairlead.firewall import nft_text
 from fairlead.firewall.tables import BY_NAME, TABLE, TABLE_OF, TABLES, Table
+from fairlead.kernel.elements import Elements
 from fairlead.kernel.generation import Generation
 from fairlead.libnftables import Libnftables, Refused
 from fairlead.model.errors import Failed, StepFailed
 from fairlead.model.host import Key, NftKey, State, Step
 
-# Asking for this many elements one by one takes as long as listing a shelf of a thousand.
+# Asking for this many elements one by one takes as long as listing a shelf of some hundreds.
 ASKED_ONE_BY_ONE = 64
 ABSENT = "No such file or directory"
 
@@ -49,6 +50,7 @@ class Nftables:
         self._generation = generation or Generation()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nftables")
         self._opened: Libnftables | None = None
+        self._asking: Elements | None = None
 
     async def observe(self, keys: Collection[Key]) -> State:
         """The elements under exactly these keys; all absent while their tables are not whole."""
@@ -88,6 +90,9 @@ class Nftables:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+        if self._asking is not None:
+            self._asking.close()
+            self._asking = None
 
     # What follows runs in the worker thread.
 
@@ -118,14 +123,23 @@ class Nftables:
         return self._elements(keys) if ready else {}
 
     def _elements(self, keys: Collection[NftKey]) -> dict[NftKey, str]:
+        found: dict[NftKey, str] = {}
         questions: list[str] = []
         for shelf in dict.fromkeys(key.name for key in keys):
             asked = [key for key in keys if key.name == shelf]
             if len(asked) > ASKED_ONE_BY_ONE:
                 questions.append(f"list {nft_text.kind(shelf)} {nft_text.place(shelf)}")
-            else:
+            elif BY_NAME[shelf].interval:
                 questions += [f"get element {nft_text.place(shelf)} {{ {key.element} }}" for key in asked]
-        return self._ask(*questions).elements
+            else:
+                found |= self._single(asked)
+        return found | self._ask(*questions).elements
+
+    def _single(self, keys: Collection[NftKey]) -> dict[NftKey, str]:
+        if self._asking is None:
+            self._asking = Elements()
+        contents = {key: self._asking.find(key) for key in keys}
+        return {key: content for key, content in contents.items() if content is not None}
 
     def _change(self, steps: Sequence[Step]) -> None:
         tables = _touched(step.key for step in steps)
