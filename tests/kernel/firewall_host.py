@@ -6,11 +6,12 @@ import subprocess
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from fairlead.firewall import policy, publish
+from fairlead.firewall import guards, policy, publish
 from fairlead.kernel.nft import Nftables
 from fairlead.kernel.rules import Iptables
+from fairlead.model.config import Settings
 from fairlead.model.endpoint import Endpoint, PublishedPort
-from fairlead.model.host import Key, Step, Value
+from fairlead.model.host import Family, Key, Step, Value
 from fairlead.model.network import BRIDGE_NAME, ENABLE_ICC, Network, Pool
 from tests.kernel.virtual_host import Node, end, run, serve
 
@@ -137,6 +138,7 @@ class FirewallHost:
         run(f"ip addr add {subnet[1]}/{subnet.prefixlen} dev {name}; ip link set {name} up")
         run(f"sysctl -qw net.ipv4.conf.{name}.route_localnet=1")
         self.apply(policy.network_rules(network))
+        self.apply(guards.network_guards(network, (Family.IPV4,), Settings()))
 
     def container(self, network: Network, number: int) -> Node:
         """A node on the bridge, with the subnet's address of that number."""
@@ -150,9 +152,11 @@ class FirewallHost:
         run(f"ip link show {link} >/dev/null; ip link show {name} >/dev/null")
         return node
 
-    def publish(self, network: Network, place: Endpoint) -> dict[Key, Value]:
+    def publish(self, network: Network, place: Endpoint) -> dict[Key, Value | None]:
         """Write the rules and elements of an endpoint's published ports; what was written."""
-        state = {**publish.publish_rules(network, place), **publish.publish_elements(network, place)}
+        state: dict[Key, Value | None] = {**publish.publish_rules(network, place)}
+        state |= publish.publish_elements(network, place)
+        state |= guards.bound_ports(network, place, (Family.IPV4,), Settings())
         self.apply(state)
         return state
 

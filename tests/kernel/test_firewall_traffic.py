@@ -1,6 +1,7 @@
 """Real packets through the real rules: who reaches a published port, and which client it sees."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -11,6 +12,7 @@ from fairlead.firewall.matching import Packet
 from fairlead.firewall.ruleset import Ruleset
 from fairlead.firewall.walk import Outcome, Surroundings, interfaces, walk
 from fairlead.model.host import NftKey, RuleKey
+from fairlead.model.network import TRUSTED_LINKS
 from tests.kernel.firewall_host import (
     NO,
     FirewallHost,
@@ -21,7 +23,7 @@ from tests.kernel.firewall_host import (
     published,
     server,
 )
-from tests.kernel.virtual_host import private_namespace, run
+from tests.kernel.virtual_host import Node, private_namespace, run
 
 pytestmark = pytest.mark.kernel
 
@@ -201,6 +203,44 @@ def test_a_rule_in_docker_user_still_decides(host: FirewallHost) -> None:
     assert ask_one(host.lan, "tcp 198.51.100.10:88") == "web 80 saw 198.51.100.1"
 
 
+# Connects and says what its side of the connection sends at most at once.
+SEGMENT = """
+import socket
+with socket.create_connection(("{address}", {port}), 2) as s:
+    s.recv(100)
+    print(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+"""
+
+
+def test_connections_with_the_world_agree_on_segments_that_fit_the_way(host: FirewallHost) -> None:
+    host.bridge(DOCKER0)
+    web, other = host.container(DOCKER0, 2), host.container(DOCKER0, 3)
+    run("ip link set eth0 mtu 1400")  # as a VPN has it; the LAN's end and the container know nothing of it
+    host.publish(DOCKER0, endpoint(DOCKER0, 2, published("tcp", "0.0.0.0", 88, 80)))
+    web.serve(server("web", 80))
+    host.lan.serve(server("world", 80))
+
+    def segment(where: Node, address: str, port: int) -> int:
+        return int(where.run(f"python3 -c '{SEGMENT.format(address=address, port=port)}'"))
+
+    options = 20 + 20 + 12  # bytes of headers, time stamps included
+    assert segment(web, "198.51.100.1", 80) == 1400 - options
+    assert segment(host.lan, "198.51.100.10", 88) == 1400 - options
+    assert segment(other, "172.17.0.2", 80) == 1500 - options
+
+
+@pytest.mark.parametrize("trusted", ["eth0", "wg0"])
+def test_a_trusted_link_reaches_published_ports_directly(host: FirewallHost, trusted: str) -> None:
+    options = {**DOCKER0.options, TRUSTED_LINKS: f"tun7:{trusted}"}
+    host.bridge(replace(DOCKER0, options=options))
+    web = host.container(DOCKER0, 2)
+    web.serve(server("web", 80, 81))
+    host.publish(DOCKER0, endpoint(DOCKER0, 2, published("tcp", "127.0.0.1", 8080, 80)))
+    answers = ask(host.lan, "tcp 172.17.0.2:80", "tcp 172.17.0.2:81")
+    expected = "web 80 saw 198.51.100.1" if trusted == "eth0" else NO
+    assert answers == {"tcp 172.17.0.2:80": expected, "tcp 172.17.0.2:81": NO}
+
+
 # What the matrix sends from where: (link, source) of a packet as it comes to the host.
 SENDERS = {
     "lan": ("eth0", "198.51.100.1"),
@@ -216,7 +256,11 @@ def told(rules: Ruleset, elements: dict[NftKey, str], sender: str, target: str) 
     # A process of the host speaks from the address it speaks to, when that is the host's own.
     link, source = SENDERS.get(sender, ("", address))
     packet = Packet(ip_address(source), ip_address(address), protocol, int(port), link=link)
-    links = {"eth0": interfaces("198.51.100.10/24"), "docker0": interfaces("172.17.0.1/16")}
+    links = {
+        "eth0": interfaces("198.51.100.10/24"),
+        "eth1": interfaces("192.0.2.10/24"),
+        "docker0": interfaces("172.17.0.1/16"),
+    }
     verdict = walk(rules, packet, Surroundings(links, "eth0"), elements)
     assert verdict.unread == ()
     if verdict.outcome is not Outcome.FORWARDED or verdict.packet.destination != ip_address("172.17.0.2"):
@@ -225,6 +269,9 @@ def told(rules: Ruleset, elements: dict[NftKey, str], sender: str, target: str) 
 
 
 def test_walk_tells_where_the_kernel_leads_a_packet(host: FirewallHost) -> None:
+    run(
+        "ip link add eth1 type veth peer name other1; ip addr add 192.0.2.10/24 dev eth1; ip link set eth1 up"
+    )
     host.bridge(DOCKER0)
     web, other = host.container(DOCKER0, 2), host.container(DOCKER0, 3)
     web.serve(server("web", 80, 81, 3000, 3016, 82))
@@ -236,6 +283,7 @@ def test_walk_tells_where_the_kernel_leads_a_packet(host: FirewallHost) -> None:
         published("udp", "198.51.100.10", 8081, 81),
         published("tcp", "0.0.0.0", 3000, 3000, 17),
         published("udp", "0.0.0.0", 4000, 3000, 17),
+        published("tcp", "192.0.2.10", 8082, 80),
     )
     host.publish(DOCKER0, place)
     run("iptables -I DOCKER-USER -s 198.51.100.0/24 -p tcp -m tcp --dport 3016 -j DROP")
@@ -245,9 +293,10 @@ def test_walk_tells_where_the_kernel_leads_a_packet(host: FirewallHost) -> None:
         for address in ("127.0.0.1", "127.0.0.9", "172.17.0.1", "198.51.100.10")
         for port in (88, 8080, 8081, 3000, 3016, 3017, 4000, 4016, 4017, 80)
     ]
+    targets += ["tcp 192.0.2.10:8082", "tcp 198.51.100.10:8082"]
     direct = [f"{protocol} 172.17.0.2:{port}" for protocol in ("tcp", "udp") for port in (80, 82, 3000)]
     rules = parse(run("iptables-save"))
-    elements = nft_text.parse(run("nft list table ip fairlead")).elements
+    elements = nft_text.parse(run("nft list table ip fairlead; nft list table inet fairlead")).elements
     for sender, where in {"": None, "lan": host.lan, "other": other, "web": web}.items():
         # What goes to a machine's own loopback or to itself never comes to the host.
         asked = [target for target in targets if not sender or "127.0.0." not in target]

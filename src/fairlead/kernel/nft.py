@@ -18,7 +18,8 @@ ABSENT = "No such file or directory"
 
 # Names and shapes cost the same however many elements there are.  Rules do not: libnftables
 # fetches every element along with them.  So they are looked at with an element that is part of the
-# base, and a table's rules are written again with every change of its elements.
+# base, and a table's rules are written again with a change of its elements, unless the generation
+# of nftables says that nobody else has changed anything since they were written.
 BASE = "loopback"
 
 
@@ -51,6 +52,7 @@ class Nftables:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nftables")
         self._opened: Libnftables | None = None
         self._asking: Elements | None = None
+        self._written: dict[str, int] = {}  # by family: the generation at which the table was written whole
 
     async def observe(self, keys: Collection[Key]) -> State:
         """The elements under exactly these keys; all absent while their tables are not whole."""
@@ -115,10 +117,12 @@ class Nftables:
 
     def _look(self, keys: Collection[NftKey]) -> dict[NftKey, str]:
         """The elements that are there and at work."""
+        tables = _touched(keys)
+        if self._untouched(tables):
+            return self._elements(keys)
         if any(key.name == BASE for key in keys):
             ready = self._ask(*_whole(), terse=True).intact
         else:
-            tables = _touched(keys)
             ready = self._ask(*_names(tables), terse=True).complete(tables)
         return self._elements(keys) if ready else {}
 
@@ -143,6 +147,20 @@ class Nftables:
 
     def _change(self, steps: Sequence[Step]) -> None:
         tables = _touched(step.key for step in steps)
+        if not (self._untouched(tables) and self._changed_at_once(steps)):
+            self._change_with_care(tables, steps)
+        if any(step.after is None and _element(step.key).name == BASE for step in steps):
+            self._drop_if_empty()
+
+    def _changed_at_once(self, steps: Sequence[Step]) -> bool:
+        try:
+            self._run(nft_text.commands(steps))
+        except Refused:
+            return False
+        return True
+
+    def _change_with_care(self, tables: Sequence[Table], steps: Sequence[Step]) -> None:
+        """Write the tables whole along with the steps, as far as the steps are due."""
         names = self._ask(*_names(tables), terse=True)
         there = [table for table in tables if table.family in names.tables]
         if not there and all(step.after is None for step in steps):
@@ -151,27 +169,35 @@ class Nftables:
         misfits = [table for table in there if not names.table(table).fits(table)]
         skeleton = nft_text.removal(misfits) + nft_text.skeleton(tables)
         try:
-            self._run(skeleton + nft_text.commands(steps))
+            self._run(skeleton + nft_text.commands(steps), tables)
         except Refused:
             # The steps may believe something that does not hold: look, and go by that.
             asked = [_element(step.key) for step in steps]
             found = self._elements([key for key in asked if TABLE_OF[key.name] not in misfits])
             due = [Step(step.key, found.get(_element(step.key)), step.after) for step in steps]
             due = [step for step in due if step.before != step.after]
-            self._run(skeleton + nft_text.commands(due))
-        if any(step.after is None and _element(step.key).name == BASE for step in steps):
-            self._drop_if_empty()
+            self._run(skeleton + nft_text.commands(due), tables)
 
     def _drop_if_empty(self) -> None:
         found = self._ask(*_whole())
         if not found.elements:
+            self._written.clear()
             self._run(nft_text.removal(each for each in TABLES if each.family in found.tables))
 
-    def _run(self, commands: str) -> None:
-        """One transaction."""
+    def _untouched(self, tables: Sequence[Table]) -> bool:
+        """Whether the tables were written whole here, and nobody else has changed anything since."""
+        now = self._generation.now()
+        written = [self._written.get(table.family) for table in tables]
+        return all(each is not None and self._generation.follow(each) == now for each in written)
+
+    def _run(self, commands: str, whole: Sequence[Table] = ()) -> None:
+        """One transaction, which writes some tables whole."""
         before = self._generation.now()
         self._library.run(commands)
         self._generation.note(before)
+        after = self._generation.follow(before)
+        if before is not None and after is not None and after > before:
+            self._written |= {table.family: after for table in whole}
 
 
 def _element(key: Key) -> NftKey:
