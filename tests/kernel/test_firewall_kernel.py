@@ -11,6 +11,8 @@ import pytest
 from fairlead.firewall import nft_text, policy
 from fairlead.firewall.iptables_text import parse
 from fairlead.firewall.ruleset import Ruleset, edit, placement
+from fairlead.firewall.tables import SHELVES
+from fairlead.kernel import elements
 from fairlead.kernel import rules as kernel_rules
 from fairlead.kernel.nft import Nftables
 from fairlead.kernel.rules import Iptables
@@ -104,6 +106,12 @@ def test_a_damaged_table_is_seen_with_the_guard_and_made_whole(nftables: Nftable
     listing = run("nft list ruleset")
     assert "counter packets" not in listing
     assert nft_text.parse(listing).intact
+
+
+def test_every_kind_of_key_can_be_asked_for() -> None:
+    exact = [shelf for shelf in SHELVES if not shelf.interval]
+    assert {kind for shelf in exact for kind in shelf.key} <= elements.WRITTEN.keys()
+    assert {kind for shelf in exact for kind in shelf.data} <= elements.READ.keys()
 
 
 def test_every_change_writes_the_rules_again(nftables: Nftables) -> None:

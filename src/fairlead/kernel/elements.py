@@ -31,7 +31,7 @@ def _link(text: str) -> bytes:
     return text.strip('"').encode().ljust(16, b"\0")
 
 
-_WRITTEN: Mapping[str, Callable[[str], bytes]] = {
+WRITTEN: Mapping[str, Callable[[str], bytes]] = {
     "ifname": _link,
     "iifname": _link,
     "ipv4_addr": lambda text: IPv4Address(text).packed,
@@ -42,7 +42,7 @@ _WRITTEN: Mapping[str, Callable[[str], bytes]] = {
     "inet_service": lambda text: int(text).to_bytes(2),
     "nf_proto": lambda text: bytes([_IP_VERSIONS[text]]),
 }
-_READ: Mapping[str, tuple[int, Callable[[bytes], str]]] = {
+READ: Mapping[str, tuple[int, Callable[[bytes], str]]] = {
     "ipv4_addr": (4, lambda content: str(IPv4Address(content))),
     "inet_service": (2, lambda content: str(int.from_bytes(content))),
 }
@@ -80,7 +80,7 @@ def _question(key: NftKey) -> bytes:
 def encoded(key: NftKey) -> bytes:
     """An element's key as the kernel has it: joined keys fill up words of four bytes each."""
     kinds = BY_NAME[key.name].key
-    parts = [_WRITTEN[kind](text) for kind, text in zip(kinds, key.element.split(" . "), strict=True)]
+    parts = [WRITTEN[kind](text) for kind, text in zip(kinds, key.element.split(" . "), strict=True)]
     return parts[0] if len(parts) == 1 else b"".join(map(_padded, parts))
 
 
@@ -92,7 +92,7 @@ def _content(key: NftKey, answer: bytes) -> str:
         value = next((content for kind, content in _attributes(value) if kind == step), b"")
     words, offset = [], 0
     for kind in kinds:
-        size, read = _READ[kind]
+        size, read = READ[kind]
         words.append(read(value[offset : offset + size]))
         offset += (size + 3) & ~3
     return " . ".join(words)
