@@ -34,7 +34,7 @@ from tests.kernel.fresh_host import in_fresh_host
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 ANYWHERE, ANYWHERE6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 ROUTER, ROUTER6 = IPv4Address("172.30.0.1"), IPv6Address("fd00:30::1")
-MTU, MASTER, UP, HAIRPIN, ISOLATED, LEARNING, MAC = LinkSetting
+MTU, MASTER, UP, HAIRPIN, ISOLATED, LEARNING, MAC, KEEPS_MAC = LinkSetting
 
 
 class Host(Protocol):
@@ -444,6 +444,18 @@ async def test_mtu_and_hardware_address_can_be_set(host: Host) -> None:
     await make(host, LinkSettingKey("", "left", MTU), "9000")
     await make(host, LinkSettingKey("", "left", MAC), "02:42:ac:1e:00:09")
     assert await look(host, LinkSettingKey("", "right", MTU)) == ["1500"]
+
+
+@on_both
+async def test_a_bridge_of_somebody_else_keeps_its_hardware_address(host: Host) -> None:
+    host.foreign_link("br7", "bridge")
+    before = await look(host, LinkKey("", "br7"), LinkSettingKey("", "br7", KEEPS_MAC))
+    assert before[1] == "off"
+    await make(host, LinkSettingKey("", "br7", KEEPS_MAC), "on")
+    await make(host, LinkKey("", "left"), Veth("", "right", "02:42:ac:1e:00:02"))
+    await make(host, LinkSettingKey("", "left", MAC), "02:00:00:00:00:01")
+    await make(host, LinkSettingKey("", "left", MASTER), "br7")
+    assert await look(host, LinkKey("", "br7")) == before[:1]
 
 
 @on_both

@@ -63,6 +63,7 @@ class FakeLink:
     up: bool = False
     hairpin: bool = False
     isolated: bool = False
+    keeps_mac: bool = False
     peer: tuple[str, str] | None = None
     parent: str = ""
     mode: MacvlanMode = MacvlanMode.BRIDGE
@@ -375,7 +376,9 @@ class FakeLinks:
                     raise Refusal("it is no port of a bridge")
                 setattr(link, key.setting.value, value == "on")
             case LinkSetting.MAC:
-                link.mac = value
+                link.mac, link.keeps_mac = value, True
+            case LinkSetting.KEEPS_MAC:
+                link.keeps_mac = True
 
     def _attach(self, inside: FakeNamespace, key: LinkSettingKey, link: FakeLink, bridge: str) -> None:
         if not bridge:
@@ -493,6 +496,7 @@ def _link_setting(link: FakeLink, setting: LinkSetting) -> str:
         LinkSetting.ISOLATED: "on" if link.isolated else "off",
         LinkSetting.LEARNING: "on" if link.learning else "off",
         LinkSetting.MAC: link.mac,
+        LinkSetting.KEEPS_MAC: "on" if link.keeps_mac else "off",
     }
     return values[setting]
 

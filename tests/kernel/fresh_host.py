@@ -65,6 +65,8 @@ def _live(body: Callable[[], Coroutine[Any, Any, None]], writer: int) -> None:
         _check(_libc.unshare(CLONE_NEWNS | CLONE_NEWNET))
         _check(_libc.mount(b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None))
         _check(_libc.mount(b"none", b"/run", b"tmpfs", ctypes.c_ulong(0), None))
+        # Links are described below /sys of the namespace in which it is mounted.
+        _check(_libc.mount(b"none", b"/sys", b"sysfs", ctypes.c_ulong(0), None))
         asyncio.run(body())
     except BaseException:
         os.write(writer, traceback.format_exc().encode())

@@ -36,7 +36,7 @@ async def inspect(engine: Engine, request: Request) -> Answer:
 
 async def create(engine: Engine, request: Request) -> Answer:
     """POST /networks/create."""
-    command = documents.parse_create(await read_json(request))
+    command = documents.parse_create(await read_json(request), request.version)
     identity, warning = await engine.networks.create(command)
     return json_answer({"Id": identity, "Warning": warning}, 201)
 

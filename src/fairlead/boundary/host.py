@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from fairlead.model.addresses import Address, Subnet
+from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.host import Key, State, Step
 from fairlead.model.records import RecordChange, Records
 from fairlead.model.views import HostFacts
@@ -71,6 +71,10 @@ class Machine(Protocol):
 
     async def addresses(self) -> Sequence[Address]:
         """The host's own addresses."""
+        ...
+
+    async def link_addresses(self, link: str) -> Sequence[Interface]:
+        """The addresses of one of the host's links, in the kernel's order, link-local ones left out."""
         ...
 
     async def forwarding(self) -> bool:

@@ -25,7 +25,7 @@ Query = Mapping[str, Value]
 Body = Mapping[str, Any] | bytes | IO[bytes] | Iterable[bytes] | None
 Filters = Mapping[str, Sequence[str]]
 
-LATEST = (1, 47)
+LATEST = (1, 48)
 _BLOCK = 65536
 
 

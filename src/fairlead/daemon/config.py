@@ -16,6 +16,8 @@ from fairlead.model.guards import Guard, parse_guards
 
 LEVELS = ("debug", "info", "warn", "error", "fatal")
 DEFAULT_HOST = "unix:///run/fairlead.sock"
+DEFAULTS = Settings()
+DEFAULTS = Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,11 @@ def _require_consistent(settings: Settings) -> None:
         )
     if settings.bip and settings.bridge == "none":
         raise InvalidParameter("cannot set bip: there is no default bridge with --bridge=none")
+    if settings.bip and settings.bridge not in (DEFAULTS.bridge, "none"):
+        raise InvalidParameter(
+            f"cannot set bip: bridge {settings.bridge} has an address of its own; please specify only one of "
+            "--bridge and --bip"
+        )
     if settings.mtu and not 68 <= settings.mtu <= 65535:
         raise InvalidParameter(f"cannot set mtu: {settings.mtu} is not between 68 and 65535")
     if not 0 < settings.overlay_port < 65536:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from fairlead.dockerapi.detach import parse_detach_keys
+from fairlead.dockerapi.driver_options import check_driver_options
 from fairlead.dockerapi.fields import (
     CONFIG,
     HOST_CONFIG,
@@ -123,6 +124,7 @@ def parse_attachment(
     wanted = parse_fields(_IPAM, ipam, f"{where}.IPAMConfig")
     aliases = values.pop("aliases")
     values["mac"] = check_mac(values["mac"]) if values["mac"] else ""
+    check_driver_options(values["driver_options"] or {})
     ipv4, ipv6 = wanted["ipv4"], wanted["ipv6"]
     return Attachment(
         network=network,

@@ -85,7 +85,8 @@ def format_command(path: str, args: Sequence[str]) -> str:
 def port_map(view: ContainerView) -> dict[str, list[tuple[str, int]] | None]:
     """What a running container exposes ("80/tcp"), and the host addresses and ports that lead there.
 
-    None stands for exposed and not published.  Only bridges that reach the outside tell of ports.
+    None stands for exposed and not published, port 0 for one that is reached at the container's own
+    address.  Only bridges that reach the outside tell of ports.
     """
     container = view.container
     if (
@@ -106,7 +107,7 @@ def port_map(view: ContainerView) -> dict[str, list[tuple[str, int]] | None]:
         for step in range(span.count):
             name = f"{span.container_port + step}/{span.protocol}"
             bindings = ports.get(name) or []
-            bindings.append((str(span.host_address), span.host_port + step))
+            bindings.append((str(span.host_address), 0 if span.routed else span.host_port + step))
             ports[name] = bindings
     return ports
 
@@ -116,9 +117,10 @@ def list_ports(view: ContainerView) -> list[dict[str, object]]:
     entries: list[dict[str, object]] = []
     for name, bindings in port_map(view).items():
         number, _, protocol = name.partition("/")
-        if bindings is None:
+        mapped = [(address, port) for address, port in bindings or () if port]
+        if not mapped:
             entries.append({"PrivatePort": int(number), "Type": protocol})
-        for address, port in bindings or ():
+        for address, port in mapped:
             entries.append({"IP": address, "PrivatePort": int(number), "PublicPort": port, "Type": protocol})
     return entries
 
@@ -190,7 +192,7 @@ def _network_settings(view: ContainerView, version: Version) -> dict[str, object
         "Ports": {
             name: bindings
             if bindings is None
-            else [{"HostIp": address, "HostPort": str(port)} for address, port in bindings]
+            else [{"HostIp": address, "HostPort": str(port or "")} for address, port in bindings]
             for name, bindings in port_map(view).items()
         },
         "SandboxKey": view.sandbox_key,

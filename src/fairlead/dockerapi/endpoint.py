@@ -7,6 +7,7 @@ from fairlead.model.views import AttachedNetwork, ContainerView
 _PREDEFINED = frozenset({"bridge", "host", "none", "default"})
 _HAS_DNS_NAMES = Version(1, 44)
 _HAS_PLAIN_ALIASES = Version(1, 45)
+_HAS_PRIORITIES = Version(1, 48)
 
 
 def render_networks(
@@ -28,6 +29,8 @@ def _render(
         **_addresses(attached.endpoint),
         "DriverOpts": _driver_options(attachment) if not brief else None,
     }
+    if version >= _HAS_PRIORITIES:
+        document["GwPriority"] = attachment.gateway_priority
     if version >= _HAS_DNS_NAMES:
         document["DNSNames"] = _dns_names(view, attached) if not brief else None
     return document

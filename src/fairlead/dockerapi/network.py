@@ -13,6 +13,7 @@ from fairlead.dockerapi.kinds import (
     as_object,
     member,
     mistyped,
+    nullable,
     parse_fields,
 )
 from fairlead.dockerapi.times import rfc3339
@@ -31,6 +32,7 @@ _CREATE = (
     Field("Internal", "internal", BOOLEAN),
     Field("Attachable", "attachable", BOOLEAN),
     Field("Ingress", "ingress", BOOLEAN),
+    Field("EnableIPv4", "enable_ipv4", nullable(BOOLEAN)),
     Field("EnableIPv6", "enable_ipv6", BOOLEAN),
     Field("CheckDuplicate", "check_duplicate", BOOLEAN),
     Field("Scope", "scope", TEXT),
@@ -45,15 +47,18 @@ _POOL = (
     Field("AuxiliaryAddresses", "auxiliary", TEXT_MAP),
 )
 _LISTS_MEMBERS_BEFORE = Version(1, 28)
+_SPEAKS_OF_IPV4 = Version(1, 47)
 
 
-def parse_create(document: object) -> CreateNetwork:
+def parse_create(document: object, version: Version) -> CreateNetwork:
     """The body of `POST /networks/create`.
 
     Raises InvalidParameter, and Failed for a subnet that is none: Docker answers 500 there.
     """
     body = as_object(document, "")
     values: dict[str, Any] = parse_fields(_CREATE, body)
+    if values["enable_ipv4"] is None or version < _SPEAKS_OF_IPV4:
+        values["enable_ipv4"] = True
     ipam = as_object(member(body, "IPAM"), "IPAM")
     pools = member(ipam, "Config")
     if pools is not None and not isinstance(pools, list):
@@ -163,6 +168,7 @@ def render_network(view: NetworkView, version: Version, listed: bool = False) ->
         "Created": rfc3339(network.created),
         "Scope": network.scope,
         "Driver": network.driver,
+        **({"EnableIPv4": network.enable_ipv4} if version >= _SPEAKS_OF_IPV4 else {}),
         "EnableIPv6": network.enable_ipv6,
         "IPAM": _ipam(network),
         "Internal": network.internal,

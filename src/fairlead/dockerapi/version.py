@@ -17,7 +17,7 @@ class Version(NamedTuple):
 
 
 OLDEST = Version(1, 24)
-NEWEST = Version(1, 47)
+NEWEST = Version(1, 48)
 # Requests without a version are answered as Docker 20.10 does, whose behaviour this engine has:
 # they come from scripts, written against what they once saw.
 UNVERSIONED = Version(1, 41)

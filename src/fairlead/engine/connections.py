@@ -6,6 +6,7 @@ from dataclasses import replace
 from fairlead.engine.addressing import require_addressable
 from fairlead.engine.context import Context
 from fairlead.engine.files import Files
+from fairlead.engine.interfaces import interface_names
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.lifecycle import Lifecycle
 from fairlead.engine.networks import Networks
@@ -86,14 +87,18 @@ class Connections:
 
     async def _grow(self, container: Container, stay: Stay, network: Network, attachment: Attachment) -> None:
         """One more endpoint for a running container; the way out moves if the order of names says so."""
-        interface = f"eth{stay.sandbox.interfaces}"
+        names, counts = interface_names(
+            [(attachment, network)],
+            [endpoint.interface for _, endpoint in stay.places],
+            stay.sandbox.interfaces,
+        )
         entered = await self._sandboxes.overlays.enter(container, [(attachment, network)], names_on)
         endpoint = self._sandboxes.new_endpoint(
-            container, stay.sandbox, attachment, network, interface, entered=entered.get(network.id)
+            container, stay.sandbox, attachment, network, names[0], entered=entered.get(network.id)
         )
         sandbox = replace(
             stay.sandbox,
-            interfaces=stay.sandbox.interfaces + 1,
+            interfaces=counts,
             links=(*stay.sandbox.links, *network_links(attachment, network)),
         )
         if not sandbox.embedded_dns and not network.default_bridge:

@@ -3,24 +3,27 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import IPv4Interface
 
+from fairlead.engine.bridges import DOCKERS_OWN, Bridges, with_bridge_addresses
 from fairlead.engine.context import Context
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.macvlan_rules import links_of_parent, require_parent
 from fairlead.engine.network_rules import checked_pools, default_options, require_sound
 from fairlead.engine.sandboxes import Sandboxes
-from fairlead.ipam.pools import BUILT_IN, choose, overlaps, relevant_routes
+from fairlead.engine.subnets import Subnets
+from fairlead.ipam.pools import overlaps
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.commands import CreateNetwork
 from fairlead.model.endpoint import Endpoint
-from fairlead.model.errors import Conflict, FairleadError, Forbidden, NotFound
-from fairlead.model.host import Key, State, Value
-from fairlead.model.network import DEFAULT_GATEWAY, Network, Pool
+from fairlead.model.errors import Conflict, FairleadError, Forbidden, InvalidParameter, NotFound
+from fairlead.model.host import AddressKey, Key, LinkSettingKey, State, SysctlKey, Value
+from fairlead.model.network import BRIDGE_NAME, DEFAULT_GATEWAY, Adoption, Network, Pool
 from fairlead.model.views import NetworkView, Removed
 from fairlead.planner.base import IPV6_FORWARDING, ipv6_base_state
+from fairlead.planner.bridge import released_state
 from fairlead.planner.drivers import driver_of
-from fairlead.planner.steps import absent, transition
+from fairlead.planner.steps import absent
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,8 @@ class Networks:
         self._sandboxes = sandboxes
         self._overlays = sandboxes.overlays
         self._overlays.create = self.create
+        self._bridges = Bridges(context)
+        self._subnets = Subnets(context)
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -85,24 +90,36 @@ class Networks:
         await self._predefine("none", "null")
         await self._default_bridge()
         for network in list(self._context.records.networks.values()):
-            if network.phase == "settled":
-                try:
-                    await self._restore(network)
-                except FairleadError as error:
-                    if network.default_bridge:
-                        raise
-                    # One whose parent has gone from the host keeps no other from its place.
-                    log.error("cannot bring network %s into line: %s", network.name, error.message)
-            else:
+            if network.phase != "settled":
                 await self._take_away(network)
+                continue
+            try:
+                await self._restore(network)
+            except FairleadError as error:
+                if network.default_bridge:
+                    raise
+                # One whose parent, or whose bridge of the user's, has gone keeps no other from its place.
+                log.error("cannot bring network %s into line: %s", network.name, error.message)
 
-    async def follow(self) -> None:
-        """The surroundings have changed: let docker0 show the MTU that it has now."""
-        network = next(
-            (each for each in self._context.records.networks.values() if each.default_bridge), None
-        )
-        if network is not None and network.options != self._default_options():
-            await self._context.ledger.commit(put(replace(network, options=self._default_options())))
+    async def follow(self) -> bool:
+        """Links have changed: docker0 shows the MTU that it has now, adopted bridges get back what is ours.
+
+        Whether one had lost it, and so its containers.
+        """
+        lost = False
+        for network in list(self._context.records.networks.values()):
+            if network.default_bridge and network.options != self._default_options():
+                await self._context.ledger.commit(put(replace(network, options=self._default_options())))
+            settled = network.adoption is not None and network.phase == "settled"
+            if settled and await self._bridges.is_there(network):
+                lost |= await self._repair(network)
+        return lost
+
+    async def _repair(self, network: Network) -> bool:
+        """See to what a bridge of somebody else has on itself for the network."""
+        kinds = (LinkSettingKey, AddressKey, SysctlKey)
+        state: State = {key: value for key, value in self._state(network).items() if isinstance(key, kinds)}
+        return (await self._context.reconciler.converge(state)).changed
 
     def _default_options(self) -> Mapping[str, str]:
         return default_options(self._context.settings, self._context.surroundings.uplink_mtu)
@@ -138,16 +155,29 @@ class Networks:
                 await self._cast_off(before, None)
                 await self._take_away(before)
             return
-        pool = await self._default_pool(before)
+        same = before if before is not None and before.bridge_name == settings.bridge else None
+        adoption = same.adoption if same is not None else await self._adopted_default()
+        pool = await self._default_pool(same, adoption)
         request = CreateNetwork("bridge", "bridge", options=self._default_options())
-        network = replace(self._new(request, (pool,)), predefined=True, phase="settled")
+        network = self._new(request, (pool,), adoption)
+        network = replace(network, predefined=True, phase="settled")
         if before is not None:
             network = replace(network, id=before.id, created=before.created, sequence=before.sequence)
             if network == before:
                 return
             await self._cast_off(before, pool.subnet)
-            await context.reconciler.converge(transition(self._state(before), self._state(network)))
+            await context.reconciler.converge({**await self._released(before), **self._state(network)})
         await context.ledger.commit(put(network))
+
+    async def _adopted_default(self) -> Adoption | None:
+        """The bridge that --bridge names, which must be there; None for docker0, which the engine makes."""
+        name = self._context.settings.bridge
+        if name == DOCKERS_OWN:
+            return None
+        adoption = await self._bridges.found(name)
+        if adoption is None:
+            raise InvalidParameter(f"bridge device with non default name {name} must be created manually")
+        return adoption
 
     async def _cast_off(self, network: Network, subnet: Subnet | None) -> None:
         """Take away the endpoints that have no place in the bridge's new subnet (None: no bridge at all).
@@ -165,15 +195,18 @@ class Networks:
             await ledger.commit(drop(endpoint))
             log.warning("container %s has lost its place on %s", endpoint.container_id[:12], network.name)
 
-    async def _default_pool(self, before: Network | None) -> Pool:
-        """The subnet of docker0: --bip's, else the one it had, else the first free."""
+    async def _default_pool(self, same: Network | None, adoption: Adoption | None) -> Pool:
+        """The subnet of docker0: --bip's, else its bridge's own, else the one it had, else the first free."""
         settings = self._context.settings
-        kept = before is not None and self._fits(before)
-        if settings.bip is not None:
-            subnet: Subnet = settings.bip.network
-            address: Address = settings.bip.ip
+        kept = same is not None and self._fits(same)
+        own = settings.bip
+        if own is None and adoption is not None:
+            own = next((each for each in adoption.addresses if isinstance(each, IPv4Interface)), None)
+        if own is not None:
+            subnet: Subnet = own.network
+            address: Address = own.ip
         else:
-            subnet = before.pools[0].subnet if before and kept else await self._free_subnet(4)
+            subnet = same.pools[0].subnet if same and kept else await self._subnets.free(4)
             address = subnet.network_address + 1
         router = settings.default_gateway
         return Pool(
@@ -182,7 +215,7 @@ class Networks:
             gateway=address,
             auxiliary={DEFAULT_GATEWAY: router} if router is not None else {},
             # Docker's inspect shows the gateway only where somebody chose it, or after a restart.
-            gateway_requested=kept or settings.bip is not None or settings.default_gateway is not None,
+            gateway_requested=kept or own is not None or settings.default_gateway is not None,
         )
 
     def _fits(self, before: Network) -> bool:
@@ -201,12 +234,12 @@ class Networks:
     async def create(self, request: CreateNetwork) -> tuple[str, str]:
         """Make a network: its id, and a warning or "".  Refused in Docker's words."""
         context = self._context
-        there = (each for each in context.records.networks.values() if each.phase != "removing")
-        require_sound(request, list(there))
+        self._require_sound(request)
         # The name is taken in memory before anything is awaited: of a hundred at once one wins.
+        request, adoption = await self._adopting(request)
         scope = "global" if request.driver == "overlay" else "local"
-        pools = checked_pools(request, self._used_subnets(scope))
-        network = self._new(request, pools)
+        pools = checked_pools(request, self._subnets.used(scope))
+        network = self._new(request, pools, adoption)
         if network.scope == "global":
             await self._overlays.create_network(network)
             self._tell("create", network)
@@ -214,9 +247,7 @@ class Networks:
         async with context.lock(network.id):
             await context.ledger.commit(put(network))
             try:
-                if not any(pool.subnet.version == 4 for pool in pools):
-                    network = replace(network, pools=(await self._chosen_pool(), *pools))
-                    await context.ledger.commit(put(network))
+                network = await self._subnets.complete(network)
                 context.at("network create: record pending")
                 if network.driver == "macvlan":
                     require_parent(network, await context.reconciler.observe(links_of_parent(network)))
@@ -228,6 +259,19 @@ class Networks:
             await context.ledger.commit(put(replace(network, phase="settled")))
         self._tell("create", network)
         return network.id, self._warning(network)
+
+    def _require_sound(self, request: CreateNetwork) -> None:
+        there = (each for each in self._context.records.networks.values() if each.phase != "removing")
+        require_sound(request, list(there))
+
+    async def _adopting(self, request: CreateNetwork) -> tuple[CreateNetwork, Adoption | None]:
+        """The request as it is with the bridge that it names, if that is there already."""
+        name = request.options.get(BRIDGE_NAME, "")
+        if not name or request.driver not in ("", "bridge"):
+            return request, None
+        adoption = await self._bridges.found(name)
+        self._require_sound(request)  # others have been served meanwhile
+        return (request if adoption is None else with_bridge_addresses(request, adoption)), adoption
 
     def _warning(self, network: Network) -> str:
         """What is lawful and will not work: packets that no link leads out of the host."""
@@ -280,6 +324,7 @@ class Networks:
     async def _make(self, network: Network) -> None:
         """Converge a network; before one whose IPv6 the host routes what all such need, which then stays."""
         context = self._context
+        await self._bridges.require(network)
         if network.enable_ipv6 and driver_of(network).publishes:
             there = await context.reconciler.observe([IPV6_FORWARDING])
             await context.reconciler.converge(
@@ -291,15 +336,24 @@ class Networks:
         context = self._context
         await context.ledger.commit(put(replace(network, phase="removing")))
         context.at("network remove: record marked")
-        await context.reconciler.converge(absent(self._state(network)))
+        await context.reconciler.converge(await self._released(network))
         context.at("network remove: bridge gone")
         await context.ledger.commit(drop(network))
+
+    async def _released(self, network: Network) -> dict[Key, Value | None]:
+        """What is desired when the network goes."""
+        released = released_state(network, self._state(network))
+        if network.adoption is not None and not await self._bridges.is_there(network):
+            return {key: value for key, value in released.items() if value is None}
+        return released
 
     def _state(self, network: Network) -> dict[Key, Value | None]:
         context = self._context
         return driver_of(network).network_state(network, context.settings, context.surroundings)
 
-    def _new(self, request: CreateNetwork, pools: tuple[Pool, ...]) -> Network:
+    def _new(
+        self, request: CreateNetwork, pools: tuple[Pool, ...], adoption: Adoption | None = None
+    ) -> Network:
         context = self._context
         return Network(
             id=context.new_id(),
@@ -313,26 +367,13 @@ class Networks:
             attachable=request.attachable,
             ingress=request.ingress,
             enable_ipv6=request.enable_ipv6,
+            enable_ipv4=request.enable_ipv4,
+            adoption=adoption,
             options=request.options,
             labels=request.labels,
             ipam_driver=request.ipam_driver,
             ipam_options=request.ipam_options,
         )
-
-    def _used_subnets(self, scope: str = "local") -> Sequence[Subnet]:
-        """The subnets in use: local and global networks have address spaces of their own, as with Docker."""
-        networks = self._context.records.networks.values()
-        return [pool.subnet for each in networks if each.scope == scope for pool in each.pools]
-
-    async def _chosen_pool(self) -> Pool:
-        subnet = await self._free_subnet(4)
-        return Pool(subnet, gateway=subnet.network_address + 1, gateway_requested=True)
-
-    async def _free_subnet(self, version: int) -> Subnet:
-        routes = relevant_routes(await self._context.machine.routes())
-        pools = self._context.settings.default_address_pools or BUILT_IN
-        loopback = ip_network("127.0.0.0/8")
-        return choose(pools, version, [*self._used_subnets(), *routes, loopback])
 
 
 def _shown_name(endpoint: Endpoint, container: str) -> str:

@@ -1,12 +1,12 @@
 """Which host ports a container gets: the ones it names, or free ones; conflicts name the holder."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from fairlead.model.addresses import Address
 from fairlead.model.container import Container, PortRequest
 from fairlead.model.endpoint import Endpoint, PublishedPort
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, InvalidParameter
 from fairlead.model.records import Place
 
 # Where ports are chosen from when none is named (Docker's default, IANA's dynamic ports).
@@ -34,12 +34,17 @@ class Allocation:
         holder: Callable[[Place], str | None],
         default_address: Address,
         start: int = FIRST_CHOSEN,
+        routed: Collection[int] = (),
     ):
-        """`holder` names the container that has a place; `start` is where a search for a free one begins."""
+        """`holder` names the container that has a place; `start` is where a search for a free one begins.
+
+        Of the IP versions in `routed` no port of the host is taken: packets come to the container's own.
+        """
         self._own: dict[Place, str] = {}
         self._others = holder
         self._default = default_address
         self._next = start
+        self._routed = routed
 
     def _holder(self, place: Place) -> str | None:
         return self._own.get(place) or self._others(place)
@@ -55,13 +60,21 @@ class Allocation:
         return merge(singles)
 
     def _one(self, request: PortRequest, container: str) -> list[PublishedPort]:
-        addresses = self._addresses(request.host_address)
-        port = self._choose(request, addresses)
+        wanted = self._addresses(request.host_address)
+        addresses = tuple(address for address in wanted if address.version not in self._routed)
+        port = self._choose(request, addresses) if addresses else 0
         for address in addresses:
             self._own[request.protocol, address, port] = container
-        return [
-            PublishedPort(request.protocol, address, port, request.container_port) for address in addresses
-        ]
+        published = []
+        for address in wanted:
+            if address not in addresses and not address.is_unspecified:
+                raise InvalidParameter(
+                    f"cannot publish port {request.container_port} on {address}: the container's network "
+                    "has no part in the host's ports, packets are routed to the container's own address"
+                )
+            number = port if address in addresses else 0
+            published.append(PublishedPort(request.protocol, address, number, request.container_port))
+        return published
 
     def _addresses(self, wanted: str) -> tuple[Address, ...]:
         if wanted:
@@ -119,7 +132,8 @@ def merge(ports: Sequence[PublishedPort]) -> tuple[PublishedPort, ...]:
         where = last.get(lane)
         if where is not None:
             run = merged[where]
-            follows = (run.host_port + run.count, run.container_port + run.count)
+            outer = 0 if run.routed else run.host_port + run.count
+            follows = (outer, run.container_port + run.count)
             if follows == (port.host_port, port.container_port):
                 merged[where] = PublishedPort(
                     run.protocol, run.host_address, run.host_port, run.container_port, run.count + 1

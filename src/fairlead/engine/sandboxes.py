@@ -6,10 +6,12 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from fairlead.engine.context import Context
 from fairlead.engine.hostfiles import addresses_in, in_force, is_own_loopback, ndots, parse_resolv_conf
+from fairlead.engine.interfaces import interface_names, interface_sysctls, link_local_interfaces
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.overlays import Overlays
 from fairlead.engine.ports import Allocation, exposed_requests, port_failure
-from fairlead.engine.wishes import ipv6_wishes, names_on, network_links
+from fairlead.engine.ways_out import precedence, publishes, with_way_out
+from fairlead.engine.wishes import ipv6_wishes, is_first, names_on, network_links
 from fairlead.firewall.guards import shared_addresses
 from fairlead.ipam.leases import lease
 from fairlead.model.addresses import Address, mac_from_bytes, mac_from_ipv4
@@ -18,7 +20,7 @@ from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment, Endpoint, Sandbox
 from fairlead.model.errors import Failed, FairleadError
 from fairlead.model.host import Key, NamespaceKey, SysctlKey, Value
-from fairlead.model.network import Network
+from fairlead.model.network import GatewayMode, Network
 from fairlead.model.records import Place, RecordChange
 from fairlead.planner.drivers import driver_of
 from fairlead.planner.sandbox import sandbox_state
@@ -125,30 +127,38 @@ class Sandboxes:
         gateway: Network | None,
     ) -> Stay:
         """Everything that is chosen from the records alone, at once: nobody comes in between."""
+        # Interfaces are numbered in the order in which networks would be the way out, as with Docker.
+        ranked = sorted(
+            (each for each in attached if driver_of(each[1]).addressed),
+            key=lambda each: precedence(each[1], each[0].gateway_priority),
+        )
+        names, counts = interface_names(ranked, (), {})
+        interfaces = {network.id: name for (_, network), name in zip(ranked, names, strict=True)}
         sandbox = replace(
             sandbox,
-            interfaces=sum(driver_of(network).addressed for _, network in attached),
+            interfaces=counts,
             links=tuple(link for each in attached for link in network_links(*each)),
         )
         places: list[tuple[Network, Endpoint]] = []
-        # Interfaces are numbered in the order in which networks would be the way out, as with Docker.
-        ranked = sorted(_precedence(network) for _, network in attached)
         for number, (attachment, network) in enumerate(attached):
-            interface = f"eth{ranked.index(_precedence(network))}"
+            interface = interfaces.get(network.id, "")
             endpoint = self.new_endpoint(
                 container, sandbox, attachment, network, interface, number, entered.get(network.id)
             )
             places.append((network, endpoint))
         if gateway is not None:
-            places.append((gateway, self._way_out(container, sandbox, gateway, len(attached))))
-            sandbox = replace(sandbox, interfaces=sandbox.interfaces + 1)
-        return Stay(sandbox, tuple(self.with_way_out(places)))
+            sandbox, implied = self._way_out(container, Stay(sandbox, tuple(places)), gateway, len(attached))
+            places.append((gateway, implied))
+        return Stay(sandbox, tuple(with_way_out(places)))
 
-    def _way_out(self, container: Container, sandbox: Sandbox, gateway: Network, later: int = 0) -> Endpoint:
+    def _way_out(
+        self, container: Container, stay: Stay, gateway: Network, later: int
+    ) -> tuple[Sandbox, Endpoint]:
         """The endpoint on docker_gwbridge, which nobody has asked for and no name leads to."""
-        interface = f"eth{sandbox.interfaces}"
-        endpoint = self.new_endpoint(container, sandbox, Attachment(gateway.name), gateway, interface, later)
-        return replace(endpoint, names=(), implied=True)
+        attachment, taken = Attachment(gateway.name), [each.interface for _, each in stay.places]
+        names, counts = interface_names([(attachment, gateway)], taken, stay.sandbox.interfaces)
+        endpoint = self.new_endpoint(container, stay.sandbox, attachment, gateway, names[0], later)
+        return replace(stay.sandbox, interfaces=counts), replace(endpoint, names=(), implied=True)
 
     async def led_out(self, container: Container, before: Stay, after: Stay) -> Stay:
         """A stay that has changed, with its way out: by docker_gwbridge where no network leads outside."""
@@ -158,9 +168,9 @@ class Sandboxes:
         if gateway is None:
             implied = []
         elif not implied:
-            implied = [(gateway, self._way_out(container, sandbox, gateway, 1))]
-            sandbox = replace(sandbox, interfaces=sandbox.interfaces + 1)
-        places = self.with_way_out([*asked, *implied])
+            sandbox, way_out = self._way_out(container, after, gateway, 1)
+            implied = [(gateway, way_out)]
+        places = with_way_out([*asked, *implied])
         return Stay(sandbox, tuple(self.with_ports_moved(container, before, places)))
 
     async def _new_sandbox(self, container: Container, networks: list[Network]) -> Sandbox:
@@ -242,7 +252,7 @@ class Sandboxes:
         pool4 = next((pool for pool in network.pools if pool.subnet.version == 4), None)
         pool6 = next((pool for pool in network.pools if pool.subnet.version == 6), None)
         ipv4 = ipv6 = None
-        if pool4 is not None:
+        if pool4 is not None and network.enable_ipv4:
             address = lease(network, 4, taken, attachment.ipv4)
             pool4 = next(pool for pool in network.pools if address in pool.subnet)
             ipv4 = IPv4Interface(f"{address}/{pool4.subnet.prefixlen}")
@@ -250,7 +260,7 @@ class Sandboxes:
             address = lease(network, 6, taken, attachment.ipv6)
             pool6 = next(pool for pool in network.pools if address in pool.subnet)
             ipv6 = IPv6Interface(f"{address}/{pool6.subnet.prefixlen}")
-        mac = attachment.mac or container.config.mac_address
+        mac = attachment.mac or (container.config.mac_address if is_first(container, network) else "")
         return replace(
             common,
             interface=interface,
@@ -258,9 +268,12 @@ class Sandboxes:
             mac=mac or (mac_from_ipv4(ipv4.ip) if ipv4 else mac_from_bytes(context.clock.chance(4))),
             ipv4=ipv4,
             ipv6=ipv6,
-            gateway4=_gateway4(pool4.way_out) if pool4 and routed else None,
+            gateway4=_gateway4(pool4.way_out) if pool4 and ipv4 and routed else None,
             gateway6=_gateway6(pool6.way_out) if pool6 and ipv6 and routed else None,
             names=names_on(container, attachment, network),
+            gateway_priority=attachment.gateway_priority,
+            link_local=link_local_interfaces(attachment),
+            sysctls=interface_sysctls(attachment, interface),
         )
 
     @staticmethod
@@ -274,16 +287,6 @@ class Sandboxes:
             places.append((network, replace(endpoint, names=names)))
         return Stay(stay.sandbox, tuple(places))
 
-    @staticmethod
-    def with_way_out(places: list[tuple[Network, Endpoint]]) -> list[tuple[Network, Endpoint]]:
-        """Give the default route, or both of them, to one endpoint: whose network takes precedence."""
-        outward = [place for place in places if place[0].scope != "global"]
-        candidates = [(_precedence(network), endpoint.id) for network, endpoint in outward]
-        chosen = min(candidates)[1] if candidates else ""
-        return [
-            (network, replace(endpoint, default_route=endpoint.id == chosen)) for network, endpoint in places
-        ]
-
     def with_ports(self, container: Container, stay: Stay) -> Stay:
         """The stay with its published ports, on the endpoint that has the way out.
 
@@ -291,7 +294,7 @@ class Sandboxes:
         """
         places = []
         for network, endpoint in stay.places:
-            if _publishes(network, endpoint):
+            if publishes(network, endpoint):
                 endpoint = self.published(container, endpoint)
             places.append((network, endpoint))
         return Stay(stay.sandbox, tuple(places))
@@ -306,8 +309,8 @@ class Sandboxes:
         held = next((endpoint.ports for _, endpoint in before.places if endpoint.ports), ())
         moved = []
         for network, endpoint in places:
-            endpoint = replace(endpoint, ports=held if _publishes(network, endpoint) else ())
-            if not held and _publishes(network, endpoint):
+            endpoint = replace(endpoint, ports=held if publishes(network, endpoint) else ())
+            if not held and publishes(network, endpoint):
                 endpoint = self.published(container, endpoint)
             moved.append((network, endpoint))
         return moved
@@ -319,13 +322,20 @@ class Sandboxes:
             requests += exposed_requests(container.config.exposed_ports, requests)
         if not requests:
             return endpoint
-        allocation = Allocation(self._port_holder, self._context.settings.ip, self._chosen_port)
+        network = self._context.records.networks[endpoint.network_id]
+        own = {each.version for each in (endpoint.ipv4, endpoint.ipv6) if each is not None}
+        routed = {version for version in own if network.gateway_mode(version) is GatewayMode.ROUTED}
+        if routed == own:
+            routed = {4, 6}  # nothing of it is reached by the host's addresses
+        default = network.host_binding or self._context.settings.ip
+        allocation = Allocation(self._port_holder, default, self._chosen_port, routed)
         try:
             ports = allocation.publish(requests, container.name)
         except Failed as error:
             raise port_failure(container, endpoint, error.message) from error
         self._chosen_port = allocation.next_chosen
-        return replace(endpoint, ports=ports)
+        reached = tuple(port for port in ports if not port.routed or port.host_address.version in own)
+        return replace(endpoint, ports=reached)
 
     def _port_holder(self, place: Place) -> str | None:
         """The name of the container that has a port of the host."""
@@ -377,19 +387,6 @@ class Sandboxes:
         except FairleadError:
             await self._context.ledger.commit(*stay.in_phase("removing").written())
             raise
-
-
-def _publishes(network: Network, endpoint: Endpoint) -> bool:
-    """Whether an endpoint is the one that its container's ports are published on."""
-    return endpoint.default_route and driver_of(network).publishes and not network.internal
-
-
-def _precedence(network: Network) -> tuple[bool, bool, str]:
-    """Internal networks last, those with IPv6 first, then by name.
-
-    Source: libnetwork `sandbox.go`, the order of a sandbox's endpoints.
-    """
-    return network.internal, not network.enable_ipv6, network.name
 
 
 def _gateway4(address: Address | None) -> IPv4Address | None:

@@ -30,15 +30,16 @@ class Following:
         """Look again; where the host says something else than before, bring what follows it into line."""
         async with self._turn:
             now = await self._read()
-            if now == self._context.surroundings:
-                return
-            log.info("the host has changed: %s", now)
+            follow = now != self._context.surroundings
+            if follow:
+                log.info("the host has changed: %s", now)
             self._context.surroundings = now
             try:
-                await self._networks.follow()
+                follow |= await self._networks.follow()
             except FairleadError as error:
                 log.error("cannot bring the networks into line: %s", error.message)
-            await self._supervision.renew()
+            if follow:
+                await self._supervision.renew()
 
     async def _read(self) -> Surroundings:
         machine = self._context.machine

@@ -24,3 +24,9 @@ def names_on(container: Container, attachment: Attachment, network: Network) -> 
         return ()
     names = [container.name, *attachment.aliases, container.id[:12], container.config.hostname]
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def is_first(container: Container, network: Network) -> bool:
+    """Whether it is the network that the container was made for: --mac-address is about that one."""
+    first = next(iter(container.attachments), None)
+    return first is not None and first.network in (network.name, network.id)

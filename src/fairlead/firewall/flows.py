@@ -84,7 +84,7 @@ def endpoint_flows(
         version = port.host_address.version
         inside = endpoint.ipv4 if version == 4 else endpoint.ipv6
         # TCP answers what it does not know with a reset, and the client begins anew.
-        if inside is None or port.protocol != "udp" or Family(f"ipv{version}") not in families:
+        if inside is None or port.routed or port.protocol != "udp" or Family(f"ipv{version}") not in families:
             continue
         key = PortFlowsKey(
             "udp", port.host_address, port.host_port, port.count, inside.ip, port.container_port

@@ -9,10 +9,10 @@ from fairlead.firewall.nft_text import span
 from fairlead.firewall.policy import bridge_link
 from fairlead.model.addresses import Address, link_local_from_mac
 from fairlead.model.config import Settings
-from fairlead.model.endpoint import Endpoint
+from fairlead.model.endpoint import Endpoint, PublishedPort
 from fairlead.model.guards import EVERY_GUARD, Guard
 from fairlead.model.host import Family, Key, NftKey, Value
-from fairlead.model.network import Network
+from fairlead.model.network import GatewayMode, Network
 
 Elements = dict[Key, Value | None]
 
@@ -31,9 +31,15 @@ def network_guards(network: Network, families: Collection[Family], settings: Set
     if not settings.iptables:
         return {}
     link = bridge_link(network)
-    guarded = _present(Guard.DIRECT_ROUTING not in allowed(network, settings))
+    # Behind a bridge of somebody else there are others too, whom the host may route to.
+    everywhere = Guard.DIRECT_ROUTING not in allowed(network, settings) and network.adoption is None
     state: Elements = {NftKey("bridges", f'"{link}"'): ""}
-    state |= {NftKey("guarded", f'"{link}" . {family}'): guarded for family in families}
+    for family in families:
+        mode = network.gateway_mode(4 if family is Family.IPV4 else 6)
+        place = f'"{link}" . {family}'
+        state[NftKey("guarded", place)] = _present(everywhere and mode is not GatewayMode.UNPROTECTED)
+        if mode is GatewayMode.ROUTED:
+            state[NftKey("routed", place)] = ""
     state |= {NftKey("trusted", f'"{each}" . "{link}"'): "" for each in network.trusted_links}
     return state
 
@@ -70,10 +76,15 @@ def shared_addresses(places: Collection[tuple[Network, Endpoint]], settings: Set
 def bound_ports(
     network: Network, endpoint: Endpoint, families: Collection[Family], settings: Settings
 ) -> Elements:
-    """The ports that are published on one address of the host, to be reached by its link alone."""
+    """The ports that are published on one address of the host, to be reached by its link alone; and
+    those that are reached at the container's own.
+    """
     closed = _present(Guard.WEAK_HOST not in allowed(network, settings))
     state: Elements = {}
     for port in endpoint.ports:
+        if port.routed:
+            state |= _opened(endpoint, port, families)
+            continue
         address = port.host_address
         family, shelf = (
             (Family.IPV4, "bound_ports") if address.version == 4 else (Family.IPV6, "bound_ports6")
@@ -92,8 +103,22 @@ def tunnel_guards(vteps: Iterable[Address], settings: Settings) -> Elements:
     return state | {NftKey("vteps" if each.version == 4 else "vteps6", str(each)): "" for each in vteps}
 
 
+def _opened(endpoint: Endpoint, port: PublishedPort, families: Collection[Family]) -> Elements:
+    """Ports that are reached at the container's own address, from wherever packets are routed to it."""
+    own, family, shelf = (
+        (endpoint.ipv4, Family.IPV4, "opened_ports")
+        if port.host_address.version == 4
+        else (endpoint.ipv6, Family.IPV6, "opened_ports6")
+    )
+    if own is None or family not in families:
+        return {}
+    ports = span(port.container_port, port.count, "-")
+    return {NftKey(shelf, f"{own.ip} . {port.protocol} . {ports}"): ""}
+
+
 def _addresses(endpoint: Endpoint) -> list[Address]:
-    return [each.ip for each in (endpoint.ipv4, endpoint.ipv6) if each is not None]
+    own = (endpoint.ipv4, endpoint.ipv6, *endpoint.link_local)
+    return [each.ip for each in own if each is not None]
 
 
 def _own(endpoint: Endpoint, addresses: Iterable[Address]) -> list[NftKey]:

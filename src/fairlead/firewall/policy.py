@@ -14,7 +14,7 @@ from fairlead.model.addresses import Subnet
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import InvalidParameter
 from fairlead.model.host import ChainKey, Family, Key, RuleKey, Value
-from fairlead.model.network import HOST_IPV4, Network
+from fairlead.model.network import HOST_IPV4, GatewayMode, Network
 
 CHAINS = (
     ("filter", "DOCKER"),
@@ -84,7 +84,7 @@ def network_rules(
             family, "filter", "DOCKER-ISOLATION-STAGE-1", f"-i {link} ! -o {link} -j DOCKER-ISOLATION-STAGE-2"
         )
         state |= rule(family, "filter", "DOCKER-ISOLATION-STAGE-2", f"-o {link} -j DROP")
-        state |= _address_translation(network, family, link, subnets, userland_proxy)
+        state |= _gateway(network, family, link, subnets, userland_proxy)
         if family is Family.IPV4 and network.icc:
             state |= nft_text.hairpin_sources(link, subnets)
     return state
@@ -128,6 +128,23 @@ def _inside_only(network: Network, family: Family, link: str, subnets: Collectio
     for subnet in subnets:
         state |= rule(family, "filter", "DOCKER-ISOLATION-STAGE-1", f"! -s {subnet} -o {link} -j DROP")
         state |= rule(family, "filter", "DOCKER-ISOLATION-STAGE-1", f"! -d {subnet} -i {link} -j DROP")
+    return state
+
+
+def _gateway(
+    network: Network, family: Family, link: str, subnets: Collection[Subnet], userland_proxy: bool
+) -> Rules:
+    """What the network's gateway mode means: under whose address its containers are known, and what is open.
+
+    Source: Docker's "packet filtering and firewalls", direct access to containers.
+    """
+    mode = network.gateway_mode(VERSION[family])
+    if mode is GatewayMode.ROUTED:
+        echo = "icmp" if family is Family.IPV4 else "ipv6-icmp"
+        return rule(family, "filter", "DOCKER", f"! -i {link} -o {link} -p {echo} -j ACCEPT")
+    state = _address_translation(network, family, link, subnets, userland_proxy)
+    if mode is GatewayMode.UNPROTECTED:
+        state |= rule(family, "filter", "DOCKER", f"! -i {link} -o {link} -j ACCEPT")
     return state
 
 

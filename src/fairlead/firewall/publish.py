@@ -49,7 +49,7 @@ def publish_elements(network: Network, endpoint: Endpoint, forwarding: bool = Tr
     link = bridge_link(network)
     state: Rules = {}
     for port, inside in _reachable(network, endpoint):
-        if not isinstance(inside, IPv4Address):
+        if port.routed or not isinstance(inside, IPv4Address):
             continue
         if port.host_address.is_unspecified or port.host_address.is_loopback:
             state |= nft_text.redirection("lo", port, inside)
@@ -73,9 +73,8 @@ def _parts(port: PublishedPort) -> Iterator[PublishedPort]:
         yield port
         return
     for offset in range(port.count):
-        yield PublishedPort(
-            port.protocol, port.host_address, port.host_port + offset, port.container_port + offset
-        )
+        outer = 0 if port.routed else port.host_port + offset
+        yield PublishedPort(port.protocol, port.host_address, outer, port.container_port + offset)
 
 
 def _part_rules(
@@ -90,6 +89,8 @@ def _part_rules(
     redirect = f"{bound}{elsewhere}{protocol} --dport {outer} -j DNAT --to-destination"
     admit = f"-d {address} ! -i {link} -o {link} {protocol} --dport {inner} -j ACCEPT"
     to_itself = f"-s {address} -d {address} {protocol} --dport {inner} -j MASQUERADE"
+    if port.routed:
+        return rule(family, "filter", "DOCKER", admit)
     return {
         **rule(family, "nat", "DOCKER", f"{redirect} {_destination(port, inside)}"),
         **rule(family, "filter", "DOCKER", admit),

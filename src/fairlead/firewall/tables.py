@@ -122,6 +122,9 @@ INET = Table(
         Shelf("bridges", ("ifname",)),  # ours
         Shelf("guarded", ("ifname", "nf_proto")),  # bridges that are not routed to from elsewhere
         Shelf("trusted", ("ifname", "ifname")),  # a link and the bridge that it may reach all the same
+        Shelf("routed", ("ifname", "nf_proto")),  # bridges whose containers are known by their own addresses
+        Shelf("opened_ports", ("ipv4_addr", "inet_proto", "inet_service"), interval=True),  # of those
+        Shelf("opened_ports6", ("ipv6_addr", "inet_proto", "inet_service"), interval=True),
         # Published on one address of the host.
         Shelf("bound_ports", ("ipv4_addr", "inet_proto", "inet_service"), interval=True),
         Shelf("bound_ports6", ("ipv6_addr", "inet_proto", "inet_service"), interval=True),
@@ -142,6 +145,9 @@ INET = Table(
                 "ct status dnat return",
                 "iifname @bridges return",
                 "iifname . oifname @trusted return",
+                f"{_TRANSPORT} ip daddr . {_PORT} @opened_ports return",
+                f"{_TRANSPORT} ip6 daddr . {_PORT} @opened_ports6 return",
+                "oifname . meta nfproto @routed meta l4proto { icmp, ipv6-icmp } return",
                 'counter name "direct_routing" drop',
             ),
         ),

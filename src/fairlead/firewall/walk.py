@@ -144,7 +144,15 @@ class _Walk:
             return False
         if any(each.ip == packet.destination for each in held):
             return False
-        for key in self._on("bound_ports" if packet.destination.version == 4 else "bound_ports6"):
+        element = self._port_on("bound_ports")
+        if element:
+            self._note(f"fairlead weak_host {element}")
+        return bool(element)
+
+    def _port_on(self, shelf: str) -> str:
+        """The element of a shelf of addresses and ports that is for the packet, "" if there is none."""
+        packet = self.packet
+        for key in self._on(shelf if packet.destination.version == 4 else f"{shelf}6"):
             address, protocol, ports = key.element.split(" . ")
             first, _, last = ports.partition("-")
             if (
@@ -152,9 +160,8 @@ class _Walk:
                 and protocol == packet.protocol
                 and int(first) <= packet.port <= int(last or first)
             ):
-                self._note(f"fairlead weak_host {key.element}")
-                return True
-        return False
+                return key.element
+        return ""
 
     def _directly_routed(self) -> bool:
         """Whether it comes to a container from elsewhere, and not by a published port."""
@@ -166,6 +173,10 @@ class _Walk:
             or not self._has("guarded", f'"{self.way}"', family)
             or self._from_our_bridge()
             or self._has("trusted", f'"{self.packet.link}"', f'"{self.way}"')
+            or self._port_on("opened_ports")
+            or (
+                self.packet.protocol in ("icmp", "ipv6-icmp") and self._has("routed", f'"{self.way}"', family)
+            )
         ):
             return False
         self._note(f"fairlead direct_routing {self.way}")

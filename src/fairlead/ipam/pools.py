@@ -1,5 +1,6 @@
 """Which subnet a network gets when it does not name one: the first that nothing overlaps."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -14,6 +15,23 @@ BUILT_IN = (
     AddressPool(ip_network("192.168.0.0/16"), 20),
     AddressPool(ip_network("10.128.0.0/9"), 24),
 )
+
+
+def unique_local(identity: str) -> AddressPool:
+    """Where IPv6 subnets come from when nobody says: an engine's own /48 of fd00::/8, in pieces of 64.
+
+    Derived from the engine's identity, so that it stays and hosts do not share it (RFC 4193).
+    """
+    chance = hashlib.sha256(identity.encode()).digest()[:5]
+    return AddressPool(IPv6Network((b"\xfd" + chance + bytes(10), 48)), 64)
+
+
+def pools_in_force(configured: Sequence[AddressPool], identity: str) -> tuple[AddressPool, ...]:
+    """The configured pools, with the usual ones for an IP version that they leave out."""
+    versions = {pool.base.version for pool in configured}
+    usual4 = () if 4 in versions else BUILT_IN
+    usual6 = () if 6 in versions else (unique_local(identity),)
+    return (*configured, *usual4, *usual6)
 
 
 def overlaps(one: Subnet, other: Subnet) -> bool:

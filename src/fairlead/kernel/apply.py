@@ -286,6 +286,10 @@ class _Work:
                 return messages.set_port(key.link, key.setting, value == "on")
             case LinkSetting.MAC:
                 return messages.set_mac(key.link, value)
+            case LinkSetting.KEEPS_MAC:
+                # To set it is to keep it; nothing takes that back.
+                link = self._visit.link(key.namespace, key.link)
+                return messages.set_mac(key.link, link.mac if link else "")
 
     def _change_address(self, key: AddressKey, wanted: bool) -> None:
         index = self._index(key.namespace, key.link)

@@ -11,7 +11,10 @@ import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from fairlead.model.addresses import Address, Subnet
+from fairlead.kernel.messages import link_named, read_link_index
+from fairlead.kernel.netlink import Conversation, Refused
+from fairlead.kernel.routing import addresses_of, read_address
+from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.errors import Failed
 from fairlead.model.surroundings import USUAL_MTU
 from fairlead.model.views import HostFacts
@@ -42,6 +45,18 @@ class HostMachine:
     async def addresses(self) -> Sequence[Address]:
         """The host's own addresses, by its local routing table."""
         return _local_addresses(_text("/proc/net/fib_trie"))
+
+    async def link_addresses(self, link: str) -> Sequence[Interface]:
+        """The addresses of one link of the daemon's network namespace, link-local ones left out."""
+        talk = Conversation(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0))
+        try:
+            index = read_link_index(talk.get(link_named(link)))
+            found = map(read_address, talk.dump(addresses_of(index)))
+            return [interface for interface in found if not interface.ip.is_link_local]
+        except Refused as error:
+            raise Failed(f"cannot read the addresses of link {link}: {error.reason}") from error
+        finally:
+            talk.close()
 
     async def forwarding(self) -> bool:
         """Whether IPv4 forwarding is on in the daemon's network namespace."""

@@ -55,6 +55,7 @@ from fairlead.model.host import (
 
 MISSING_PEER = Veth("", "", "")
 LONGEST_SETTING = 1 << 16  # bytes
+MAC_WAS_SET = "3"  # NET_ADDR_SET (Documentation/ABI/testing/sysfs-class-net)
 
 
 def observe(visit: Visit, keys: Collection[Key]) -> dict[Key, Value | None]:
@@ -274,6 +275,8 @@ class _Look:
                 return _switch(link.learning)
             case LinkSetting.MAC:
                 return link.mac
+            case LinkSetting.KEEPS_MAC:
+                return _switch(_keeps_mac(link))
 
     def _addresses_of(self, namespace: str, index: int) -> list[Interface]:
         place = (namespace, index)
@@ -323,6 +326,13 @@ class _Look:
             if error.code in (errno.ENOENT, errno.ENODEV):
                 return []
             raise
+
+
+def _keeps_mac(link: FoundLink) -> bool:
+    """Whether somebody has set its hardware address, as far as the host's own links go."""
+    with contextlib.suppress(OSError), open(f"/sys/class/net/{link.name}/addr_assign_type") as file:
+        return file.read().strip() == MAC_WAS_SET
+    return False
 
 
 def _switch(on: bool) -> str:

@@ -62,5 +62,7 @@ def _setting(key: LinkSettingKey, value: str) -> str:
             return f"attach {link} to bridge {value}" if value else f"detach {link} from its bridge"
         case LinkSetting.HAIRPIN | LinkSetting.ISOLATED | LinkSetting.LEARNING:
             return f"switch {key.setting} {value} on {link}"
+        case LinkSetting.KEEPS_MAC:
+            return f"fix the hardware address of {link}"
         case LinkSetting.MTU | LinkSetting.MAC:
             return f"set {key.setting} of {link} to {value}"

@@ -38,6 +38,7 @@ class CreateNetwork:
     attachable: bool = False
     ingress: bool = False
     enable_ipv6: bool = False
+    enable_ipv4: bool = True
     check_duplicate: bool = False
     scope: str = ""
     config_only: bool = False

@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
-from fairlead.model.addresses import Address
+from fairlead.model.addresses import Address, Interface
+
+# Driver options of one endpoint: what its interface is called, and settings of it.
+INTERFACE_NAME = "com.docker.network.endpoint.ifname"
+INTERFACE_SYSCTLS = "com.docker.network.endpoint.sysctls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,8 @@ class PublishedPort:
     """One published port or an unbroken run of them, as it is held: an inclusive span of `count`.
 
     Port `host_port + i` of `host_address` leads to `container_port + i`.  `protocol` is tcp,
-    udp or sctp.  A binding without a host address is two of these: 0.0.0.0 and ::.
+    udp or sctp.  A binding without a host address is two of these: 0.0.0.0 and ::.  Where
+    packets are routed to the container itself, `host_port` is 0: the container's port is open.
     """
 
     protocol: str
@@ -44,6 +49,11 @@ class PublishedPort:
     host_port: int
     container_port: int
     count: int = 1
+
+    @property
+    def routed(self) -> bool:
+        """Whether it is reached at the container's address, not at the host's."""
+        return self.host_port == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,10 @@ class Endpoint:
     gateway4: IPv4Address | None = None
     gateway6: IPv6Address | None = None
     default_route: bool = False  # the container's way out goes by this endpoint
+    default_route6: bool = False  # the same for IPv6
+    gateway_priority: int = 0  # whose is highest has the way out
+    link_local: tuple[Interface, ...] = ()  # further addresses that --link-local-ip names
+    sysctls: Mapping[str, str] = field(default_factory=dict)  # of its interface, by their paths: net/ipv4/...
     ports: tuple[PublishedPort, ...] = ()
     names: tuple[str, ...] = ()  # what neighbours on the network may call it
     openings: tuple[Opening, ...] = ()  # what its links open
@@ -121,5 +135,6 @@ class Sandbox:
     search: tuple[str, ...] = ()
     ndots: int = 0
     links: tuple[tuple[str, str, str], ...] = ()
-    interfaces: int = 0  # how many it has had: a number is not used twice, as with Docker
+    # How many interfaces of each prefix it has had: a number is not used twice, as with Docker.
+    interfaces: Mapping[str, int] = field(default_factory=dict)
     phase: str = "pending"

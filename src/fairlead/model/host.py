@@ -116,6 +116,7 @@ class LinkSetting(StrEnum):
     ISOLATED = "isolated"  # bridge port: no frames to other isolated ports
     LEARNING = "learning"  # bridge port: senders of frames are remembered as being there
     MAC = "mac"
+    KEEPS_MAC = "keeps-mac"  # bridge: its hardware address stays, whatever its ports have
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address
 
-from fairlead.model.addresses import Address, Subnet
+from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.guards import Guard, parse_guards
 
 ALLOW = "io.fairlead.allow"
@@ -19,6 +21,27 @@ HOST_SHIM = "io.fairlead.macvlan.host_shim"  # the host's own addresses on a mac
 HOST_IPV4 = "com.docker.network.host_ipv4"
 MTU = "com.docker.network.driver.mtu"
 TRUSTED_LINKS = "com.docker.network.bridge.trusted_host_interfaces"
+INHIBIT_IPV4 = "com.docker.network.bridge.inhibit_ipv4"
+INTERFACE_PREFIX = "com.docker.network.container_iface_prefix"
+GATEWAY_MODES = {
+    4: "com.docker.network.bridge.gateway_mode_ipv4",
+    6: "com.docker.network.bridge.gateway_mode_ipv6",
+}
+TRUE_WORDS = ("1", "t", "T", "TRUE", "true", "True")  # Go's strconv.ParseBool
+
+
+class GatewayMode(StrEnum):
+    """How a network's containers and the world behind the bridge reach each other, for one IP version.
+
+    NAT: under the host's address, by published ports.  UNPROTECTED: as NAT, and all their ports are
+    open to whoever routes to them.  ROUTED: under their own addresses, published ports only.
+    ISOLATED: not at all, not even the host does.
+    """
+
+    NAT = "nat"
+    UNPROTECTED = "nat-unprotected"
+    ROUTED = "routed"
+    ISOLATED = "isolated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +63,18 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class Adoption:
+    """A bridge that was there before its network, as it was found: it is given back when the network goes.
+
+    `addresses` are those that it had; `route_localnet` is that kernel setting of its own.
+    """
+
+    addresses: tuple[Interface, ...] = ()
+    up: bool = True
+    route_localnet: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """A network: its driver, pools, options and labels.
 
@@ -57,12 +92,14 @@ class Network:
     attachable: bool = False
     ingress: bool = False
     enable_ipv6: bool = False
+    enable_ipv4: bool = True
     options: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     ipam_driver: str = "default"
     ipam_options: Mapping[str, str] | None = None
     predefined: bool = False
     vni: int = 0  # of a global network: which packets between hosts are its own
+    adoption: Adoption | None = None  # None: its bridge is made, and deleted, by the engine
     phase: str = "pending"  # pending: being made; settled; removing: nothing of it is desired
 
     @property
@@ -78,12 +115,12 @@ class Network:
     @property
     def icc(self) -> bool:
         """Whether its containers may talk to each other."""
-        return self.options.get(ENABLE_ICC, "true") == "true"
+        return self._says(ENABLE_ICC, "true")
 
     @property
     def masquerade(self) -> bool:
         """Whether its containers' packets leave the host with the host's address."""
-        return self.options.get(ENABLE_MASQUERADE, "true") == "true"
+        return self._says(ENABLE_MASQUERADE, "true")
 
     @property
     def allow(self) -> frozenset[Guard]:
@@ -99,6 +136,29 @@ class Network:
     def mtu(self) -> int:
         """The MTU asked for, or 0 for the default."""
         return int(self.options.get(MTU) or 0)
+
+    @property
+    def inhibits_ipv4(self) -> bool:
+        """Whether the bridge goes without an IPv4 address, since something else is the gateway."""
+        return self._says(INHIBIT_IPV4, "false")
+
+    @property
+    def interface_prefix(self) -> str:
+        """What its containers' interfaces are called, before the number."""
+        return self.options.get(INTERFACE_PREFIX) or "eth"
+
+    @property
+    def host_binding(self) -> IPv4Address | None:
+        """The host's address for published ports that name none; None: the daemon's --ip."""
+        asked = self.options.get(HOST_BINDING)
+        return IPv4Address(asked) if asked else None
+
+    def gateway_mode(self, version: int) -> GatewayMode:
+        """How it is reached by an IP version."""
+        return GatewayMode(self.options.get(GATEWAY_MODES[version]) or "nat")
+
+    def _says(self, option: str, default: str) -> bool:
+        return self.options.get(option, default) in TRUE_WORDS
 
 
 def _words(text: str, joint: str) -> tuple[str, ...]:

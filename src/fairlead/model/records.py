@@ -58,6 +58,8 @@ TABLES: Mapping[type[Record], str] = {
 
 def _places(endpoint: Endpoint) -> Iterator[Place]:
     for port in endpoint.ports:
+        if port.routed:
+            continue
         for offset in range(port.count):
             yield port.protocol, port.host_address, port.host_port + offset
 

@@ -16,6 +16,7 @@ from fairlead.model.host import (
     LinkKey,
     LinkSetting,
     LinkSettingKey,
+    State,
     SysctlKey,
     Target,
     Value,
@@ -30,6 +31,13 @@ from fairlead.planner.steps import absent
 def bridge_mac(network: Network) -> str:
     """The bridge's own hardware address, from the network's id: so it never follows a port's."""
     return mac_from_bytes(bytes.fromhex(network.id[:8]))
+
+
+def bridge_addresses(network: Network) -> list[Interface]:
+    """The addresses of a network's bridge: in each pool, where it has that IP version."""
+    on = {4: network.enable_ipv4 and not network.inhibits_ipv4, 6: network.enable_ipv6}
+    found = (bridge_address(pool) for pool in network.pools if on[pool.subnet.version])
+    return [address for address in found if address is not None]
 
 
 def bridge_address(pool: Pool) -> Interface | None:
@@ -51,16 +59,16 @@ def mtu(network: Network, settings: Settings, uplink: int) -> int:
 def bridge_state(network: Network, settings: Settings, surroundings: Surroundings) -> dict[Key, Value | None]:
     """The bridge link, its addresses and settings, and its firewall rules."""
     name = network.bridge_name
-    state: dict[Key, Value | None] = {
-        LinkKey("", name): Bridge(bridge_mac(network)),
-        LinkSettingKey("", name, LinkSetting.UP): "on",
-    }
-    for pool in network.pools:
-        address = bridge_address(pool)
-        if address is not None and (address.version == 4 or network.enable_ipv6):
-            state[AddressKey("", name, address)] = True
-    # Router advertisements that a container sends must never configure the host (CVE-2020-13401).
-    state[SysctlKey("", ("net", "ipv6", "conf", name, "accept_ra"))] = "0"
+    state: dict[Key, Value | None] = {LinkSettingKey("", name, LinkSetting.UP): "on"}
+    if network.adoption is None:
+        state[LinkKey("", name)] = Bridge(bridge_mac(network))
+        # Router advertisements that a container sends must never configure the host (CVE-2020-13401).
+        state[SysctlKey("", ("net", "ipv6", "conf", name, "accept_ra"))] = "0"
+    else:
+        # Whose bridge it is may see to that, and its address must not become that of a port of ours.
+        state[LinkSettingKey("", name, LinkSetting.KEEPS_MAC)] = "on"
+    for address in bridge_addresses(network):
+        state[AddressKey("", name, address)] = True
     wanted, proxy = families(network, settings), settings.userland_proxy
     # What the other setting of --userland-proxy would have is not there: the daemon may have had it before.
     state.update(absent(policy.network_rules(network, wanted, not proxy)))
@@ -69,12 +77,14 @@ def bridge_state(network: Network, settings: Settings, surroundings: Surrounding
     state.update(_between_ports(network, settings))
     if settings.iptables and not network.internal:
         # What the host sends to 127.0.0.1 and is redirected to a container leaves by the bridge.
-        state[SysctlKey("", ("net", "ipv4", "conf", name, "route_localnet"))] = "1"
+        state[_route_localnet(network)] = "1"
     return state
 
 
 def _apart(network: Network, settings: Settings) -> bool:
     """Whether its bridge carries no frames from one container to another, as icc=false wants it."""
+    if network.adoption is not None:
+        return False  # what its owner's links say to each other is none of ours
     return not network.icc and Guard.LAYER_2 not in guards.allowed(network, settings)
 
 
@@ -84,13 +94,32 @@ def _between_ports(network: Network, settings: Settings) -> dict[Key, Value | No
     The host answers ARP for all of them, at once, and routes between them, so that the rules of
     links decide.
     """
-    if network.icc:
+    if network.icc or network.adoption is not None:
         return {}
     name, on = network.bridge_name, _apart(network, settings)
     return {
         SysctlKey("", ("net", "ipv4", "conf", name, "proxy_arp_pvlan")): "1" if on else "0",
         SysctlKey("", ("net", "ipv4", "neigh", name, "proxy_delay")): "0" if on else "80",
     }
+
+
+def released_state(network: Network, state: State) -> dict[Key, Value | None]:
+    """What is desired where a network with this state goes: nothing of it, an adopted bridge as it was."""
+    released = absent(state)
+    if network.adoption is None:
+        return released
+    name = network.bridge_name
+    for address in network.adoption.addresses:
+        released.pop(AddressKey("", name, address), None)
+    released.pop(LinkSettingKey("", name, LinkSetting.KEEPS_MAC), None)
+    released[LinkSettingKey("", name, LinkSetting.UP)] = "on" if network.adoption.up else "off"
+    if _route_localnet(network) in released:
+        released[_route_localnet(network)] = network.adoption.route_localnet
+    return released
+
+
+def _route_localnet(network: Network) -> SysctlKey:
+    return SysctlKey("", ("net", "ipv4", "conf", network.bridge_name, "route_localnet"))
 
 
 def families(network: Network, settings: Settings) -> tuple[Family, ...]:
@@ -137,8 +166,9 @@ def _published(
 ) -> dict[Key, Value | None]:
     state: dict[Key, Value | None] = {}
     for port in endpoint.ports:
-        inside = endpoint.ipv6 if port.host_address.version == 6 and endpoint.ipv6 else endpoint.ipv4
-        if inside is None:
+        own4, own6 = endpoint.ipv4, endpoint.ipv6
+        inside = (own6 or own4) if port.host_address.version == 6 else (own4 or own6)
+        if inside is None or port.routed:
             continue
         key = HeldPortKey(port.protocol, port.host_address, port.host_port, port.count)
         state[key] = Target(inside.ip, port.container_port, endpoint.id, label)

@@ -41,7 +41,7 @@ def sandbox_state(
         # Nothing speaks IPv6, not even link-local, but what is on a network that has it, as with Docker.
         _ipv6_switch(name, "all"): "1",
         _ipv6_switch(name, "default"): "1",
-        _ipv6_switch(name, "lo"): _ipv6_off(sandbox, any(endpoint.ipv6 for _, endpoint in places)),
+        _ipv6_switch(name, "lo"): _ipv6_off(sandbox, any(_speaks_ipv6(endpoint) for _, endpoint in places)),
         LinkSettingKey(name, "lo", LinkSetting.UP): "on",
     }
     for dotted, value in sandbox.sysctls.items():
@@ -95,19 +95,24 @@ def place_state(network: Network, sandbox: Sandbox, endpoint: Endpoint) -> dict[
     """
     inner = endpoint.interface
     state: dict[Key, Value | None] = {
-        _ipv6_switch(sandbox.name, inner): _ipv6_off(sandbox, endpoint.ipv6 is not None),
+        _ipv6_switch(sandbox.name, inner): _ipv6_off(sandbox, _speaks_ipv6(endpoint)),
         LinkSettingKey(sandbox.name, inner, LinkSetting.UP): "on",
     }
-    for address in (endpoint.ipv4, endpoint.ipv6):
+    for setting, value in endpoint.sysctls.items():
+        state[SysctlKey(sandbox.name, tuple(setting.split("/")))] = value
+    for address in (endpoint.ipv4, endpoint.ipv6, *endpoint.link_local):
         if address is not None:
             state[AddressKey(sandbox.name, inner, address)] = True
-    if endpoint.default_route:
-        if endpoint.gateway4 is not None:
-            state[RouteKey(sandbox.name, EVERYWHERE4)] = Route(endpoint.gateway4, inner)
-        if endpoint.gateway6 is not None:
-            state[RouteKey(sandbox.name, EVERYWHERE6)] = Route(endpoint.gateway6, inner)
+    if endpoint.default_route and endpoint.gateway4 is not None:
+        state[RouteKey(sandbox.name, EVERYWHERE4)] = Route(endpoint.gateway4, inner)
+    if endpoint.default_route6 and endpoint.gateway6 is not None:
+        state[RouteKey(sandbox.name, EVERYWHERE6)] = Route(endpoint.gateway6, inner)
     state.update(name_state(network, endpoint))
     return state
+
+
+def _speaks_ipv6(endpoint: Endpoint) -> bool:
+    return endpoint.ipv6 is not None or any(each.version == 6 for each in endpoint.link_local)
 
 
 def name_state(network: Network, endpoint: Endpoint | RemoteEndpoint) -> dict[Key, Value | None]:

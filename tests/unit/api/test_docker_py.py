@@ -12,7 +12,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from tests.unit.api.serving import Serving
 
 
-@pytest.fixture(params=["1.24", "1.41", "1.47", "auto"])
+@pytest.fixture(params=["1.24", "1.41", "1.48", "auto"])
 def client(api: Serving, request: pytest.FixtureRequest) -> Iterator[docker.DockerClient]:
     connected = docker.DockerClient(base_url=f"unix://{api.path}", version=request.param, timeout=10)
     yield connected
@@ -138,7 +138,7 @@ def test_events(client: docker.DockerClient, api: Serving) -> None:
 
 def test_the_system(client: docker.DockerClient) -> None:
     assert client.ping()
-    assert client.version()["ApiVersion"] == "1.47"
+    assert client.version()["ApiVersion"] == "1.48"
     assert client.info()["Name"] == "host"
     if client.api._version != "1.24":  # docker-py knows no df there
         assert client.df()["LayersSize"] == 1000

@@ -14,7 +14,7 @@ def test_ping_says_who_answers(api: Serving) -> None:
     for method, body in (("GET", b"OK"), ("HEAD", b"")):
         reply = api.ask(method, "/_ping", version="")
         assert (reply.status, reply.body) == (200, body)
-        assert reply.headers["Api-Version"] == "1.47"
+        assert reply.headers["Api-Version"] == "1.48"
         assert reply.headers["Docker-Experimental"] == "false"
         assert reply.headers["Ostype"] == "linux"
         assert reply.headers["Builder-Version"] == "1"
@@ -23,16 +23,16 @@ def test_ping_says_who_answers(api: Serving) -> None:
         assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
-@pytest.mark.parametrize("version", ["", "v1.24", "v1.41", "v1.47"])
+@pytest.mark.parametrize("version", ["", "v1.24", "v1.41", "v1.48"])
 def test_every_version_is_served(api: Serving, version: str) -> None:
-    assert api.ask("GET", "/version", version=version).json["ApiVersion"] == "1.47"
+    assert api.ask("GET", "/version", version=version).json["ApiVersion"] == "1.48"
     assert api.ask("GET", "/info", version=version).json["ID"] == "fake"
 
 
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("v1.99", "client version 1.99 is too new. Maximum supported API version is 1.47"),
+        ("v1.99", "client version 1.99 is too new. Maximum supported API version is 1.48"),
         ("v1.11", "client version 1.11 is too old. Minimum supported API version is 1.24"),
         ("v1..4", "invalid API version '1..4'"),
     ],

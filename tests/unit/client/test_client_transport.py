@@ -34,7 +34,7 @@ def test_a_name_stays_one_segment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"), [("1.41", "1.41"), ("1.99", "1.47"), ("", "1.24"), ("2.0", "1.47")]
+    ("theirs", "ours"), [("1.41", "1.41"), ("1.99", "1.48"), ("", "1.24"), ("2.0", "1.48")]
 )
 def test_the_lower_version_is_used(theirs: str, ours: str) -> None:
     assert _lower(theirs) == ours

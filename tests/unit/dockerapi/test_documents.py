@@ -93,7 +93,8 @@ def test_a_network_is_read_with_all_that_it_has() -> None:
                     {"Subnet": "fd00::/64"},
                 ],
             },
-        }
+        },
+        Version(1, 47),
     )
     four, six = command.pools
     assert (four.subnet, four.ip_range) == (IPv4Network("10.1.0.0/24"), IPv4Network("10.1.0.16/28"))
@@ -102,6 +103,22 @@ def test_a_network_is_read_with_all_that_it_has() -> None:
     assert (six.subnet, six.gateway, six.gateway_requested) == (IPv6Network("fd00::/64"), None, False)
     assert (command.internal, command.enable_ipv6, command.config_from) == (True, True, "other")
     assert (command.ipam_driver, command.ipam_options) == ("default", {"o": "p"})
+    assert command.enable_ipv4
+
+
+@pytest.mark.parametrize(
+    ("given", "version", "enabled"),
+    [
+        (False, Version(1, 47), False),
+        (False, Version(1, 46), True),
+        (None, NEWEST, True),
+        (True, NEWEST, True),
+    ],
+)
+def test_a_network_goes_without_ipv4_only_where_the_api_speaks_of_it(
+    given: bool | None, version: Version, enabled: bool
+) -> None:
+    assert network.parse_create({"Name": "own", "EnableIPv4": given}, version).enable_ipv4 is enabled
 
 
 @pytest.mark.parametrize(
@@ -137,7 +154,7 @@ def test_a_network_is_read_with_all_that_it_has() -> None:
 )
 def test_a_pool_that_is_none(config: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
-        network.parse_create({"Name": "own", "IPAM": {"Config": config}})
+        network.parse_create({"Name": "own", "IPAM": {"Config": config}}, Version(1, 41))
     assert caught.value.args[0] == message
 
 
@@ -322,7 +339,7 @@ def test_stats_of_what_does_not_run_are_empty() -> None:
 
 def test_the_version_tells_which_api_versions_are_served() -> None:
     document = system.render_version(HostFacts(kernel="6.1"), "0.1.0")
-    assert (document["ApiVersion"], document["MinAPIVersion"]) == ("1.47", "1.24")
+    assert (document["ApiVersion"], document["MinAPIVersion"]) == ("1.48", "1.24")
     assert (document["Os"], document["Arch"], document["KernelVersion"]) == ("linux", "amd64", "6.1")
     assert document["Components"][0]["Name"] == "Engine"  # type: ignore[index]
 

@@ -55,7 +55,7 @@ def test_versions_are_compared_by_number() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("1.99", "client version 1.99 is too new. Maximum supported API version is 1.47"),
+        ("1.99", "client version 1.99 is too new. Maximum supported API version is 1.48"),
         ("1.11", "client version 1.11 is too old. Minimum supported API version is 1.24, please upgrade"),
         ("2", "invalid API version"),
     ],
