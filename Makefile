@@ -2,16 +2,19 @@
 
 VENV := .venv/bin
 
-.PHONY: help setup demo test unit lint format bench bench-quick reference lock clean
+.PHONY: help setup demo demo-overlay test unit lint format bench bench-quick reference lock clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: ## install what is missing: Debian packages, .venv from the lock file
 	@scripts/setup
 
 demo: setup ## the story: containers on docker0 and a published port, in a virtual host of its own
 	@$(VENV)/python examples/demo.py
+
+demo-overlay: setup ## one network over three hosts, which share nothing but etcd; an application across it
+	@$(VENV)/python examples/demo_overlay.py
 
 test: lint ## format, lint, types, layers, then every test
 	@$(VENV)/python -m pytest $(PYTEST_ARGUMENTS)

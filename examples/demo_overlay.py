@@ -22,7 +22,7 @@ from fairlead.model.errors import FairleadError
 
 HOSTS = 3
 APPLICATION = Path(__file__).parent / "flask-redis/app.py"
-ETCDCTL = "ETCDCTL_API=3 etcdctl --endpoints {address}:2379"
+ETCDCTL = "etcdctl --endpoints {address}:2379"
 
 
 def load(host: Host, directory: Path) -> None:

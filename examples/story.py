@@ -3,12 +3,14 @@
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from fairlead.lab.host import Host, Result
 
 BOLD, FAINT, GREEN, RED, PLAIN = (
     ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 5
 )
+PROGRAMS = Path(sys.executable).parent
 LINES = 70  # of one output
 
 
@@ -34,7 +36,8 @@ class Story:
         """Run a command, which must succeed, and show what it says."""
         print(f"\n   {FAINT}{host.name}${PLAIN} {BOLD}{command}{PLAIN}", flush=True)
         began = time.monotonic()
-        result = host.run(command, deadline=deadline)
+        # This checkout's own programs come first, as for a user who installed them.
+        result = host.run(f"PATH={PROGRAMS}:$PATH; {command}", deadline=deadline)
         lines = (result.stdout + result.stderr).rstrip().splitlines()
         for line in lines[:LINES]:
             print(f"   {line}")

@@ -16,7 +16,7 @@ _LEFT_OUT = re.compile(
 # Packages that others depend on for the sake of a whole system.
 _NOT_WANTED = frozenset(
     "debconf dpkg adduser init-system-helpers perl perl-base lsb-base sysvinit-utils systemd media-types "
-    "mailcap passwd libpam-modules libpam-runtime libsystemd0 gcc-12-base tar libjs-jquery fonts-lato "
+    "mailcap passwd libpam-modules libpam-runtime gcc-12-base tar libjs-jquery fonts-lato "
     "javascript-common".split()
 )
 
