@@ -246,6 +246,12 @@ def attacks(scene: Scene) -> list[Attack]:
             nd(ICMPv6ND_NS(tgt="fd00:1::2") / ICMPv6NDOptSrcLLAddr(lladdr=mac["thief"]), "fd00:1::1"),
         ),
         Attack("ND: this address is mine", "thief", "victim", nd(ICMPv6ND_NS(tgt="fd00:1::2"), "::")),
+        Attack(
+            "spanning tree",
+            "thief",
+            "victim",
+            lambda mark: Ether(src=mac["thief"], dst="01:80:c2:00:00:00", type=64) / Raw(b"\x42\x42\x03" + mark),
+        ),
         Attack("foreign MAC", "thief", "victim", udp("thief", "victim", "10.1.0.2", "10.1.0.3", sender=mac["blue"])),
         Attack("foreign IPv4 address", "thief", "victim", udp("thief", "victim", "10.1.0.2", "10.1.0.1")),
         Attack("an address of the world", "thief", "lan", udp("thief", "blue", LAN, "203.0.113.77")),
@@ -271,8 +277,14 @@ def bring(scene: Scene, state: str) -> None:
         host.stop_engine()
         host.start_engine()
         netfilter = "0"
-    elif state == "killed":
+    elif state == "dead":
         host.kill_engine()
+    elif state == "killed":
+        host.start_engine()
+    elif state == "closed again":
+        host.stop_engine()
+        # Connections that were made while it was allowed live on.
+        host.run("iptables -D DOCKER-USER -j ACCEPT; conntrack -F", check=True)
         host.start_engine()
     elif state == "allowed":
         host.stop_engine()
@@ -283,7 +295,7 @@ def bring(scene: Scene, state: str) -> None:
     host.run(f"sysctl -qw {settings}", check=True)
 
 
-@pytest.mark.parametrize("state", ["fresh", "restarted", "killed"])
+@pytest.mark.parametrize("state", ["fresh", "restarted", "dead", "killed"])
 def test_no_attack_succeeds(scene: Scene, state: str) -> None:
     bring(scene, state)
     counts = scene.run(attacks(scene))
@@ -342,3 +354,10 @@ def test_every_attack_succeeds_where_it_is_allowed(scene: Scene) -> None:
     counts = scene.run(attacks(scene))
     assert counts.pop("inner-query") == 0
     assert {name: count for name, count in counts.items() if count < TRIES // 2} == {}
+
+
+def test_what_was_allowed_is_closed_again(scene: Scene) -> None:
+    bring(scene, "closed again")
+    counts = scene.run(attacks(scene))
+    assert counts.pop("outer-query") > 0
+    assert {name: count for name, count in counts.items() if count} == {}
