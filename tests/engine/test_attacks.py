@@ -41,7 +41,7 @@ EVERYBODY = "ff:ff:ff:ff:ff:ff"
 ALL_NODES, ALL_NODES_MAC = "ff02::1", "33:33:00:00:00:01"
 SIDE = "192.0.2.1"  # an address of the host on another link than the LAN's
 LAN = addresses.GATEWAY
-PATIENCE = 0.4  # seconds until what was sent has arrived
+PATIENCE, LONGEST = 0.4, 10.0  # seconds until what was sent has arrived
 
 SET_UP = f"""
 ip link add side type veth peer name nobody; ip address add {SIDE}/24 dev side; ip link set side up
@@ -121,8 +121,15 @@ class Scene:
             self.wires[each.attacker].send(once * TRIES)
         for asker, label in (("inside", b"inner-query"), ("thief", b"outer-query")):
             self._ask(asker, label)
-        time.sleep(PATIENCE)
-        heard = self.heard()
+        heard: dict[str, list[bytes]] = {}
+        limit = time.monotonic() + LONGEST
+        while True:
+            time.sleep(PATIENCE)
+            for name, frames in self.heard().items():
+                heard.setdefault(name, []).extend(frames)
+            # What is asked for last, and honestly, has arrived: so has all the rest.
+            if any(b"outer-query" in frame for frame in heard["lan"]) or time.monotonic() > limit:
+                break
         counts = {each.name: sum(each.mark in frame for frame in heard[each.victim]) for each in attacks}
         for label in (b"inner-query", b"outer-query"):
             counts[label.decode()] = len({f for f in heard["lan"] if label in f})
