@@ -90,6 +90,7 @@ class StoreCopy:
                 del changes[key]
         touched = self._take(revision, changes)
         self._gone = {key: at for key, at in self._gone.items() if at > revision}
+        self._told = {key: at for key, at in self._told.items() if key in self._read}
         self.revision = max(self.revision, revision)
         for identity in list(self._said):
             touched.endpoints.update(dict.fromkeys(self._said[identity], identity))

@@ -7,7 +7,7 @@ container is gone is given back, and an endpoint that has lost its claim yields.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 
@@ -50,7 +50,7 @@ class Claims:
         context: Context,
         shared: Shared,
         membership: Membership,
-        yield_place: Callable[[Endpoint, str], Awaitable[None]],
+        yield_place: Callable[[Endpoint, str], None],
     ):
         self._context = context
         self._shared = shared
@@ -72,6 +72,7 @@ class Claims:
             return await self._acquire(order)
         except LeaseEnded as error:
             self._flying.pop(order.endpoint_id, None)
+            self._shared.lose("this host's lease has ended")
             raise Unavailable(
                 f"cannot join network {order.network.name}: this host is just joining its cluster anew"
             ) from error
@@ -216,7 +217,7 @@ class Claims:
             await self._say()
             await self._sweep()
         for endpoint in yielded:
-            await self._yield_place(endpoint, "its address belongs to another host now")
+            self._yield_place(endpoint, "its address belongs to another host now")
 
     def _own(self) -> list[tuple[Network, Endpoint]]:
         """This host's endpoints on global networks."""
@@ -287,10 +288,11 @@ class Claims:
         """Tell the others that an endpoint is called otherwise; while the store is away, later."""
         if self._shared.away:
             return
-        write = Write(
-            keys.endpoint(endpoint.network_id, endpoint.id), write_endpoint(self.told(endpoint)), self._lease
-        )
-        await self._shared.commit([], [write])
+        key, value = keys.endpoint(endpoint.network_id, endpoint.id), write_endpoint(self.told(endpoint))
+        try:
+            await self._shared.commit([], [Write(key, value, self._lease)])
+        except (StoreAway, LeaseEnded) as error:
+            log.warning("cannot tell the other hosts of endpoint %s now: %s", endpoint.id[:12], error)
 
     def told(self, endpoint: Endpoint) -> RemoteEndpoint:
         """An endpoint of this host as the others are told of it."""

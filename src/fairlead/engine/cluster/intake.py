@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from fairlead.engine.cluster.presence import Presence
@@ -26,12 +26,12 @@ class Intake:
         context: Context,
         copy: StoreCopy,
         presence: Presence,
-        yield_places: Callable[[Network, str], Awaitable[None]],
+        yield_network: Callable[[Network], None],
     ):
         self._context = context
         self._copy = copy
         self._presence = presence
-        self._yield_places = yield_places
+        self._yield_network = yield_network
 
     async def take_all(self, touched: Touched) -> None:
         """The same for the whole store: what the records have beyond the copy goes too."""
@@ -48,7 +48,7 @@ class Intake:
         async with self._presence.turn:
             lost = await self._take(touched)
         for network in lost:
-            await self._yield_places(network, "the network was removed")
+            self._yield_network(network)
 
     def _tell(self, refusal: Refusal) -> None:
         log.warning("the cluster store's %s is left out: %s", refusal.key, refusal.reason)

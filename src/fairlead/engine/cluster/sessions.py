@@ -79,6 +79,7 @@ class Sessions:
                 tasks.create_task(self._watch(revision))
                 tasks.create_task(self._membership.pulse())
                 tasks.create_task(self._compare_often())
+                tasks.create_task(self._until_lost())
 
     async def compare(self) -> int:
         """Read everything, and bring both sides into line: the revision of what was read."""
@@ -113,6 +114,11 @@ class Sessions:
             reads = {key: read_of(entry) for key, entry in changes.entries.items()}
             await self._shared.hand_on(self._shared.copy.apply(changes.revision, reads))
 
+    async def _until_lost(self) -> None:
+        """A call that found the store away may have been made all the same: read again."""
+        await self._shared.lost.wait()
+        raise StoreAway(self._shared.away)
+
     async def _compare_often(self) -> None:
         while True:
             await self._context.clock.sleep(COMPARISON)
@@ -129,6 +135,9 @@ class Sessions:
                     steps = await self._presence.repair(network)
                 except FairleadError as error:
                     log.error("cannot bring network %s into line: %s", network.name, error.message)
+                    continue
+                except Exception:
+                    log.exception("cannot bring network %s into line", network.name)
                     continue
                 if steps:
                     log.warning("network %s was brought into line again: %d steps", network.name, steps)
