@@ -10,6 +10,7 @@ from fairlead.boundary import (
     FaultPoint,
     Images,
     Machine,
+    Probe,
     RecordStore,
     Runtime,
 )
@@ -44,6 +45,7 @@ from fairlead.engine.volumes import Volumes
 from fairlead.engine.waits import Waits
 from fairlead.model.config import Settings
 from fairlead.model.host import State
+from fairlead.model.overlay import OverlayStatus
 from fairlead.model.records import HostRecord
 from fairlead.model.views import HostFacts
 from fairlead.planner.base import base_state
@@ -66,9 +68,9 @@ class Engine:
         machine: Machine,
         clock: Clock,
         at: FaultPoint = lambda name: None,
-        cluster_store: ClusterStore | None = None,
+        reach: tuple[ClusterStore, Probe] | None = None,
     ):
-        """Join the parts; nothing happens before `begin`.  Without `cluster_store` there is no cluster."""
+        """Join the parts; nothing happens before `begin`.  Without `reach` there is no cluster."""
         self.events = EventLog(clock)
         context = Context(
             settings=settings,
@@ -84,7 +86,7 @@ class Engine:
         )
         self._context = context
         references, waits, consoles = References(context), Waits(), Consoles(runtime)
-        self.cluster = self._cluster(context, cluster_store)
+        self.cluster = self._cluster(context, reach)
         sandboxes = Sandboxes(context, Overlays(context, self.cluster))
         networks = Networks(context, sandboxes)
         files = Files(context, sandboxes)
@@ -119,11 +121,11 @@ class Engine:
             health=health,
         )
 
-    def _cluster(self, context: Context, store: ClusterStore | None) -> Cluster | None:
+    def _cluster(self, context: Context, reach: tuple[ClusterStore, Probe] | None) -> Cluster | None:
         settings = context.settings.cluster
-        if settings is None or store is None:
+        if settings is None or reach is None:
             return None
-        return Cluster(context, Reach(settings, store), lambda *lost: self.connections.lose(*lost))
+        return Cluster(context, Reach(settings, *reach), lambda *lost: self.connections.lose(*lost))
 
     @property
     def settings(self) -> Settings:
@@ -180,6 +182,10 @@ class Engine:
         """Go by other settings from now on, as far as they can change while the engine runs."""
         self._context.settings = settings
         self.events.emit("daemon", "reload", self._context.records.hosts["host"].engine_id, {})
+
+    async def overlay(self, verify: bool) -> OverlayStatus | None:
+        """How the networks over several hosts stand; None outside of a cluster."""
+        return await self.cluster.status(verify) if self.cluster is not None else None
 
     async def facts(self) -> HostFacts:
         """What `docker info` says, counts included."""

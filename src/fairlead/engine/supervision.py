@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from fairlead.boundary import Exit
-
 from fairlead.engine.context import Context
 from fairlead.engine.health import HealthChecks
 from fairlead.engine.ledger import put

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -84,7 +84,7 @@ class SimulatedHost:
             events=EventLog(clock),
         )
         self.yielded: list[Endpoint] = []
-        self.cluster = Cluster(self.context, Reach(settings, self.way), self._yield)
+        self.cluster = Cluster(self.context, Reach(settings, self.way, self), self._yield)
 
     @property
     def records(self) -> Records:
@@ -93,6 +93,11 @@ class SimulatedHost:
     @property
     def copy(self):  # type: ignore[no-untyped-def]
         return self.cluster.shared.copy
+
+    async def answering(
+        self, namespace: str, addresses: Collection[Address], seconds: float
+    ) -> frozenset[Address]:
+        return frozenset(addresses)
 
     async def _yield(self, endpoint: Endpoint, reason: str) -> None:
         self.yielded.append(endpoint)

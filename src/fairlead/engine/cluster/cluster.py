@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.boundary import Probe
 from fairlead.boundary.cluster import ClusterStore, StoreAway
 from fairlead.engine.cluster.claims import Claims, Order
 from fairlead.engine.cluster.global_networks import GlobalNetworks
@@ -15,6 +16,7 @@ from fairlead.engine.cluster.membership import Membership
 from fairlead.engine.cluster.presence import Presence
 from fairlead.engine.cluster.sessions import Sessions
 from fairlead.engine.cluster.shared import Shared
+from fairlead.engine.cluster.status import Status
 from fairlead.engine.context import Context
 from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.config import Cluster as Settings
@@ -22,6 +24,7 @@ from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import FairleadError
 from fairlead.model.host import State
 from fairlead.model.network import Network
+from fairlead.model.overlay import OverlayStatus
 from fairlead.overlay.copy import StoreCopy, Touched
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,7 @@ class Reach:
 
     settings: Settings
     store: ClusterStore
+    probe: Probe
 
 
 class Cluster:
@@ -56,6 +60,7 @@ class Cluster:
         self._sessions = Sessions(
             context, self.shared, self.membership, self._intake, self.claims, self.networks, self.presence
         )
+        self._status = Status(context, self.shared, self.membership, self.presence, reach.probe)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the daemon's start and end --------------------------------------------------------------
@@ -109,6 +114,10 @@ class Cluster:
     def state(self) -> State:
         """What the host should have for all global networks."""
         return self.presence.state()
+
+    async def status(self, verify: bool) -> OverlayStatus:
+        """How everything stands."""
+        return await self._status.look(verify)
 
     # -- yielding --------------------------------------------------------------------------------
 

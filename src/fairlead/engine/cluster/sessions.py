@@ -123,6 +123,7 @@ class Sessions:
         while True:
             await self._context.clock.sleep(COMPARISON)
             await self.compare()
+            await self._presence.clear()
 
     async def _repair(self) -> None:
         """Whatever somebody else changes in the kernel comes back, with the store or without."""
