@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -186,10 +187,17 @@ def test_what_somebody_else_takes_out_of_the_kernel_comes_back(clean: tuple[Host
     one.run("docker run -d --name c1 --network demo busybox sleep 1000", check=True)
     two.run("docker run -d --name c2 --network demo busybox sleep 1000", check=True)
     until(lambda: reaches(one, "c1", "c2"))
-    home = one.run("ip netns list | awk '/overlay|ov-/{print $1}'").stdout.split()[0]
+    verify = f"{Path(sys.executable).with_name('fairlead')} overlay verify"
+    sound = one.run(verify)
+    assert sound.ok, sound
+    assert "demo: a container on host2 (198.51.100.12) answers" in sound.stdout
+    home = one.run("ip netns list | awk '/^overlay-/{print $1}'").stdout.split()[0]
     mac = json.loads(two.run("docker inspect c2", check=True).stdout)[0]["NetworkSettings"]["Networks"][
         "demo"
     ]
     one.run(f"ip netns exec {home} bridge fdb del {mac['MacAddress']} dev vxlan0 self", check=True)
-    assert not reaches(one, "c1", "c2")
+    found = one.run(verify)
+    assert found.code == 1
+    assert "DOES NOT ANSWER" in found.stdout
+    assert mac["MacAddress"] in found.stdout
     until(lambda: reaches(one, "c1", "c2"))

@@ -1,6 +1,8 @@
 """Hosts that share a store: networks, addresses, what is believed, and what goes on without the store."""
 
 import asyncio
+import json
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -11,7 +13,7 @@ from fairlead.model.host import FdbKey, NamespaceKey, NeighbourKey, NftKey
 from fairlead.model.network import Pool
 from fairlead.model.records import Records
 from fairlead.overlay import keys
-from fairlead.overlay.documents import write_endpoint
+from fairlead.overlay.documents import write_endpoint, write_member
 from tests.fakes.cluster import FakeCluster
 from tests.unit.engine.cluster_hosts import SimulatedHost, hosts, until
 
@@ -244,8 +246,6 @@ async def test_a_store_that_lost_everything_is_told_again(shared, one, two) -> N
     ],
 )
 def test_a_poisoned_endpoint_is_left_out_and_the_rest_goes_on(change: dict[str, object], reason: str) -> None:
-    import json
-
     async def main() -> None:
         shared = FakeCluster()
         async with hosts(shared, 2) as (one, two):
@@ -299,3 +299,70 @@ async def test_packets_are_taken_from_the_hosts_that_are_there(shared, one, two,
     await three.cluster.finish(leave=True)
     await until(lambda: taken() == {f"198.51.100.{number}" for number in (1, 2)})
     assert one.cluster.state()[NftKey("overlay_ports", "4789")] == ""
+
+
+def network_document(**change: object) -> str:
+    pool = {"subnet": "10.3.0.0/24", "gateway": "10.3.0.1"} | change.pop("pool", {})  # type: ignore[operator]
+    good = {"schema": 1, "id": "a" * 64, "name": "odd", "created": 1, "vni": 5000, "pools": [pool]}
+    return json.dumps(good | {"ipam_driver": "default"} | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"pool": {"subnet": "0.0.0.0/0"}}, "is too large"),
+        ({"pool": {"subnet": "::/0", "gateway": None}}, "is too large"),
+        ({"pool": {"subnet": "127.0.0.0/24", "gateway": None}}, "that no container can have"),
+        ({"pool": {"subnet": "224.0.0.0/24", "gateway": None}}, "that no container can have"),
+        ({"pool": {"subnet": "198.51.100.0/24", "gateway": None}}, "the address of a host"),
+        ({"pool": {"gateway": "10.4.0.1"}}, "lies outside it"),
+        ({"pools": []}, "it has no subnet"),
+        ({"vni": 0}, "is no number"),
+        ({"vni": 1 << 24}, "is no number"),
+        ({"vni": True}, "is no number"),
+        ({"name": "a b"}, "is no name"),
+        ({"name": "x" * 300}, "at most 255"),
+        ({"name": "a\u0007"}, "cannot be printed"),
+        ({"id": "b" * 64}, "speaks of another network"),
+        ({"options": {"com.docker.network.driver.mtu": "big"}}, "MTU"),
+        ({"options": 1}, "no texts by name"),
+    ],
+)
+def test_a_poisoned_network_is_left_out(change: dict[str, object], reason: str) -> None:
+    async def main() -> None:
+        shared = FakeCluster()
+        async with hosts(shared, 2) as (one, two):
+            await one.way.commit([], [Write(keys.network("a" * 64), network_document(**change))])
+            await until(lambda: bool(refusals(two)))
+            assert reason in refusals(two)[0]
+            assert "a" * 64 not in two.records.networks
+            assert (await two.create("good")).id
+
+    asyncio.run(main())
+
+
+def test_a_sound_network_is_taken() -> None:
+    async def main() -> None:
+        shared = FakeCluster()
+        async with hosts(shared, 2) as (one, two):
+            await one.way.commit([], [Write(keys.network("a" * 64), network_document())])
+            await known("a" * 64, one, two)
+
+    asyncio.run(main())
+
+
+def test_a_host_that_says_that_it_is_here_is_no_member() -> None:
+    async def main() -> None:
+        shared = FakeCluster()
+        async with hosts(shared, 2) as (one, two):
+            stranger = write_member(replace(one.records.members[one.copy.own_id], id="c" * 64))
+            await two.way.commit([], [Write(keys.member("c" * 64), stranger)])
+            await until(lambda: bool(refusals(one)))
+            assert "is this host's own" in refusals(one)[0]
+            assert "c" * 64 not in one.records.members
+
+    asyncio.run(main())
+
+
+def refusals(host: SimulatedHost) -> list[str]:
+    return [event.attributes["reason"] for event in host.context.events._kept if event.action == "refuse"]

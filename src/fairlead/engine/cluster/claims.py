@@ -16,7 +16,7 @@ from fairlead.engine.cluster.membership import Membership
 from fairlead.engine.cluster.shared import MOST_WRITES, Shared
 from fairlead.engine.context import Context
 from fairlead.ipam.leases import lease
-from fairlead.model.addresses import Address, mac_from_bytes, mac_from_ipv4
+from fairlead.model.addresses import Address, mac_from_bytes
 from fairlead.model.cluster import Claim, RemoteEndpoint
 from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.errors import Conflict, NotFound, Unavailable
@@ -138,16 +138,12 @@ class Claims:
             member_id=self._shared.copy.own_id,
             generation=self._membership.generation,
             vtep=settings.vtep,
-            mac=order.mac or self._mac(ipv4),
+            mac=order.mac or mac_from_bytes(self._context.clock.chance(4)),
             container=order.container,
             ipv4=ipv4,
             ipv6=ipv6,
             names=order.names,
         )
-
-    def _mac(self, ipv4: IPv4Interface | None) -> str:
-        """The hardware address that goes with an address, so that neighbours who remember it stay right."""
-        return mac_from_ipv4(ipv4.ip) if ipv4 else mac_from_bytes(self._context.clock.chance(4))
 
     def _free(self, network: Network, version: int, wanted: Address | None, attempt: int) -> Address:
         """The wanted address, or the lowest free one; after `LOWEST` attempts any.

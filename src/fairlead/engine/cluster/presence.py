@@ -15,7 +15,7 @@ from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.host import FdbKey, Key, NeighbourKey, State, Value
 from fairlead.model.network import Network
 from fairlead.planner.drivers import overlay_network
-from fairlead.planner.overlay import overlay_namespace, remote_state
+from fairlead.planner.overlay import TUNNEL, overlay_namespace, remote_state
 from fairlead.planner.steps import absent, describe, difference, transition
 
 log = logging.getLogger(__name__)
@@ -100,8 +100,9 @@ class Presence:
             log.warning("took away %d entries of overlay networks that nothing explains", len(surplus))
 
     async def _surplus(self) -> list[FdbKey | NeighbourKey]:
+        """What tunnel ends know of containers elsewhere, and no record explains."""
         found = await self._context.reconciler.surplus(self.state())
-        return [key for key in found if isinstance(key, (FdbKey, NeighbourKey))]
+        return [key for key in found if isinstance(key, (FdbKey, NeighbourKey)) and key.link == TUNNEL]
 
     def state(self) -> State:
         """What the host should have for all global networks."""
