@@ -33,6 +33,7 @@ from fairlead.engine.linking import Linking
 from fairlead.engine.mounts import Mounts
 from fairlead.engine.networks import Networks
 from fairlead.engine.overlays import Overlays
+from fairlead.engine.parts import Parts
 from fairlead.engine.references import References
 from fairlead.engine.removal import Removal
 from fairlead.engine.renaming import Renaming
@@ -90,12 +91,13 @@ class Engine:
         sandboxes = Sandboxes(context, Overlays(context, self.cluster))
         networks = Networks(context, sandboxes)
         files = Files(context, sandboxes)
+        parts = Parts(context, references, networks, sandboxes, files)
         self.volumes = Volumes(context)
         self.images = ImageStore(context)
         self.execs = Execs(context, references)
         creation = Creation(context, references, networks, Mounts(machine, self.volumes, references.find))
         linking = Linking(context, sandboxes, files)
-        lifecycle = Lifecycle(context, references, networks, sandboxes, files, linking, consoles, waits)
+        lifecycle = Lifecycle(parts, linking, consoles, waits)
         stopping = Stopping(context, references, lifecycle, waits)
         removal = Removal(context, references, sandboxes, stopping, self.volumes, consoles, waits)
         health = HealthChecks(context)
@@ -105,7 +107,7 @@ class Engine:
         self._supervision = Supervision(context, lifecycle, removal, sandboxes, waits, health)
         self._following = Following(context, networks, self._supervision)
         self.networks = networks
-        self.connections = Connections(context, references, networks, sandboxes, files, lifecycle)
+        self.connections = Connections(parts, lifecycle)
         self.containers = Containers(
             context=context,
             references=references,
@@ -115,7 +117,7 @@ class Engine:
             removal=removal,
             renaming=Renaming(context, references, sandboxes),
             archives=ContainerArchives(context, references),
-            viewing=Viewing(context, references, networks, sandboxes, self.execs),
+            viewing=Viewing(parts, self.execs),
             consoles=consoles,
             waits=waits,
             health=health,

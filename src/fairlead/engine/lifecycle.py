@@ -11,15 +11,12 @@ from fairlead.boundary import Exit, Launch
 from fairlead.engine import links
 from fairlead.engine.addressing import require_possible
 from fairlead.engine.consoles import Consoles
-from fairlead.engine.context import Context
 from fairlead.engine.creation import Creation, require_joinable
-from fairlead.engine.files import Files
 from fairlead.engine.ledger import put
 from fairlead.engine.linking import Linking
-from fairlead.engine.networks import Networks
+from fairlead.engine.parts import Parts
 from fairlead.engine.ports import port_failure
-from fairlead.engine.references import References
-from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.sandboxes import Stay
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container, ContainerState
 from fairlead.model.endpoint import Attachment
@@ -34,22 +31,12 @@ START_FAILED = 128  # Docker's exit code for a container that could not be start
 class Lifecycle:
     """Starts containers and deals with their ends."""
 
-    def __init__(
-        self,
-        context: Context,
-        references: References,
-        networks: Networks,
-        sandboxes: Sandboxes,
-        files: Files,
-        linking: Linking,
-        consoles: Consoles,
-        waits: Waits,
-    ):
-        self._context = context
-        self._references = references
-        self._networks = networks
-        self._sandboxes = sandboxes
-        self._files = files
+    def __init__(self, parts: Parts, linking: Linking, consoles: Consoles, waits: Waits):
+        self._context = parts.context
+        self._references = parts.references
+        self._networks = parts.networks
+        self._sandboxes = parts.sandboxes
+        self._files = parts.files
         self._linking = linking
         self._consoles = consoles
         self._waits = waits
