@@ -17,6 +17,7 @@ from fairlead.engine.linking import Linking
 from fairlead.engine.parts import Parts
 from fairlead.engine.ports import port_failure
 from fairlead.engine.sandboxes import Stay
+from fairlead.engine.sharing import KEPT, is_shared, owner_of
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container, ContainerState
 from fairlead.model.endpoint import Attachment
@@ -101,7 +102,7 @@ class Lifecycle:
             return None
         links.require_running(context.records, container)
         left_over = self._sandboxes.of(container.id)
-        if left_over is not None:
+        if left_over is not None and left_over.sandbox.phase != KEPT:
             await self._sandboxes.leave(left_over, container.name)
         without_bridge = context.settings.bridge == "none"
         attached = [
@@ -229,6 +230,7 @@ class Lifecycle:
             )
             container = replace(context.records.containers[container.id], state=state)
             await context.ledger.commit(put(container))
+        await self._let_go(container)
         await self._linking.follow(container.id)
         attributes = {**Creation.attributes(container), "exitCode": str(exit.code)}
         if exit.oom_killed:
@@ -237,6 +239,20 @@ class Lifecycle:
         for network, endpoint in stay.asked if stay else ():
             self.tell_network("disconnect", network.id, network.name, network.driver, endpoint.container_id)
         return container
+
+    async def _let_go(self, container: Container) -> None:
+        """The last of those who used a network whose container is away takes the namespace with it."""
+        records = self._context.records
+        owner = owner_of(records, container)
+        if owner is None:
+            return
+        async with self._context.lock(owner.id):
+            stay = self._sandboxes.of(owner.id)
+            if stay is not None and stay.sandbox.phase == KEPT and not is_shared(records, owner.id):
+                try:
+                    await self._sandboxes.leave(stay, owner.name)
+                except FairleadError as error:
+                    log.error("cannot clean up after container %s: %s", owner.name, error.message)
 
     async def _clean_up(self, container: Container, stay: Stay | None) -> None:
         """Everything at once; a failure is logged, its record stays, and the rest is still done."""
