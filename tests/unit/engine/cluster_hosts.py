@@ -20,6 +20,7 @@ from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.network import Network, Pool
 from fairlead.model.records import HostRecord, Records
 from fairlead.model.views import HostFacts
+from fairlead.overlay.copy import StoreCopy
 from fairlead.reconcile.converge import Reconciler
 from tests.fakes.cluster import FakeCluster
 from tests.unit.engine.places import FakeHost, FakeStore
@@ -91,7 +92,7 @@ class SimulatedHost:
         return self.context.records
 
     @property
-    def copy(self):  # type: ignore[no-untyped-def]
+    def copy(self) -> StoreCopy:
         return self.cluster.shared.copy
 
     async def answering(

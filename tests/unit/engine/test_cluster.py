@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -18,10 +19,10 @@ from tests.fakes.cluster import FakeCluster
 from tests.unit.engine.cluster_hosts import SimulatedHost, hosts, until
 
 
-def in_cluster(count: int):  # type: ignore[no-untyped-def]
+def in_cluster(count: int) -> Callable[[Callable[..., Awaitable[None]]], Callable[[], None]]:
     """Run a test with so many hosts that have joined."""
 
-    def decorate(test):  # type: ignore[no-untyped-def]
+    def decorate(test: Callable[..., Awaitable[None]]) -> Callable[[], None]:
         def run() -> None:
             async def main() -> None:
                 shared = FakeCluster()
@@ -41,7 +42,9 @@ async def known(network_id: str, *where: SimulatedHost) -> None:
 
 
 @in_cluster(3)
-async def test_a_network_is_everywhere(shared, one, two, three) -> None:  # type: ignore[no-untyped-def]
+async def test_a_network_is_everywhere(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost, three: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two, three)
     assert str(three.records.networks[network.id].pools[0].subnet) == "10.0.0.0/24"
@@ -54,8 +57,8 @@ async def test_a_network_is_everywhere(shared, one, two, three) -> None:  # type
 
 
 @in_cluster(3)
-async def test_networks_made_at_once_have_names_subnets_and_vnis_of_their_own(  # type: ignore[no-untyped-def]
-    shared, one, two, three
+async def test_networks_made_at_once_have_names_subnets_and_vnis_of_their_own(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost, three: SimulatedHost
 ) -> None:
     made = await asyncio.gather(
         *(host.create(f"n{host.number}-{i}") for i in range(4) for host in (one, two, three))
@@ -66,7 +69,9 @@ async def test_networks_made_at_once_have_names_subnets_and_vnis_of_their_own(  
 
 
 @in_cluster(2)
-async def test_addresses_are_the_lowest_that_nobody_has(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_addresses_are_the_lowest_that_nobody_has(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     first = await one.join(network.id, "a")
@@ -82,7 +87,9 @@ async def test_addresses_are_the_lowest_that_nobody_has(shared, one, two) -> Non
 
 
 @in_cluster(3)
-async def test_many_addresses_at_once_from_three_hosts(shared, one, two, three) -> None:  # type: ignore[no-untyped-def]
+async def test_many_addresses_at_once_from_three_hosts(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost, three: SimulatedHost
+) -> None:
     network = await one.create("wide", Pool(ip_network("10.1.0.0/20"), gateway=ip_network("10.1.0.0/20")[1]))
     await known(network.id, two, three)
     each = 200
@@ -94,7 +101,9 @@ async def test_many_addresses_at_once_from_three_hosts(shared, one, two, three) 
 
 
 @in_cluster(2)
-async def test_a_way_to_each_endpoint_where_the_network_is_used(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_way_to_each_endpoint_where_the_network_is_used(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     place = await one.join(network.id, "a")
@@ -113,7 +122,7 @@ async def test_a_way_to_each_endpoint_where_the_network_is_used(shared, one, two
 
 
 @in_cluster(2)
-async def test_a_network_in_use_stays(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_network_in_use_stays(shared: FakeCluster, one: SimulatedHost, two: SimulatedHost) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     place = await one.join(network.id, "a")
@@ -126,7 +135,9 @@ async def test_a_network_in_use_stays(shared, one, two) -> None:  # type: ignore
 
 
 @in_cluster(2)
-async def test_without_the_store_all_that_exists_goes_on(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_without_the_store_all_that_exists_goes_on(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     a, b = await one.join(network.id, "a"), await two.join(network.id, "b")
@@ -146,7 +157,9 @@ async def test_without_the_store_all_that_exists_goes_on(shared, one, two) -> No
 
 
 @in_cluster(2)
-async def test_a_daemon_that_starts_without_the_store_knows_what_it_knew(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_daemon_that_starts_without_the_store_knows_what_it_knew(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     a, b = await one.join(network.id, "a"), await two.join(network.id, "b")
@@ -174,7 +187,9 @@ async def test_a_daemon_that_starts_without_the_store_knows_what_it_knew(shared,
 
 
 @in_cluster(2)
-async def test_a_dead_hosts_address_goes_to_who_needs_it_and_it_yields(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_dead_hosts_address_goes_to_who_needs_it_and_it_yields(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     kept, moved = await one.join(network.id, "kept"), await one.join(network.id, "moved")
@@ -196,7 +211,9 @@ async def test_a_dead_hosts_address_goes_to_who_needs_it_and_it_yields(shared, o
 
 
 @in_cluster(2)
-async def test_a_watch_that_is_too_far_behind_reads_again(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_watch_that_is_too_far_behind_reads_again(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     two.way.away = True
@@ -209,7 +226,9 @@ async def test_a_watch_that_is_too_far_behind_reads_again(shared, one, two) -> N
 
 
 @in_cluster(2)
-async def test_a_store_that_lost_everything_is_told_again(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_store_that_lost_everything_is_told_again(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     place = await one.join(network.id, "a")
@@ -287,7 +306,9 @@ def test_what_is_no_document_hurts_nobody(value: str) -> None:
 
 
 @in_cluster(3)
-async def test_packets_are_taken_from_the_hosts_that_are_there(shared, one, two, three) -> None:  # type: ignore[no-untyped-def]
+async def test_packets_are_taken_from_the_hosts_that_are_there(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost, three: SimulatedHost
+) -> None:
     def taken() -> set[str]:
         return {
             key.element

@@ -267,7 +267,7 @@ class Claims:
 
     async def _sweep(self) -> None:
         """Give back what no record explains."""
-        existing = {endpoint.id for _, endpoint in self._own()} | self._flying.keys()
+        existing = self._context.records.endpoints.keys() | self._flying.keys()
         copy, surplus = self._shared.copy, []
         for key in list(copy.own()):
             subject = keys.parse(key)

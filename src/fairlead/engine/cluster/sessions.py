@@ -61,7 +61,6 @@ class Sessions:
                     self._shared.lose(error.message)
                 except (Compacted, LeaseEnded) as error:
                     log.info("reading the cluster store again: %s", error.message)
-                    continue
                 except Exception:
                     log.exception("cannot follow the cluster store")
                     self._shared.lose("the daemon's log says why")
@@ -71,13 +70,13 @@ class Sessions:
 
     async def _session(self) -> None:
         await self._membership.join()
-        revision = await self.compare()
-        self._shared.regain()
-        self.tried.set()
         with _one_of_several():
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._watch(revision))
                 tasks.create_task(self._membership.pulse())
+                revision = await self.compare()
+                self._shared.regain()
+                self.tried.set()
+                tasks.create_task(self._watch(revision))
                 tasks.create_task(self._compare_often())
                 tasks.create_task(self._until_lost())
 
@@ -85,9 +84,10 @@ class Sessions:
         """Read everything, and bring both sides into line: the revision of what was read."""
         copy = self._shared.copy
         copy.own_addresses = frozenset(await self._own_addresses())
+        known = copy.revision
         listing = await self._shared.store.list(keys.ROOT)
         entries = {key: read for key, entry in listing.entries.items() if (read := read_of(entry))}
-        if listing.revision < copy.revision or (keys.POOLS not in entries and self._knows_networks()):
+        if listing.revision < known or (keys.POOLS not in entries and self._knows_networks()):
             log.warning("the cluster store has begun anew: it is told what this host knows")
             copy.reset()
             copy.replace(listing.revision, entries)
