@@ -69,6 +69,22 @@ async def test_networks_made_at_once_have_names_subnets_and_vnis_of_their_own(
 
 
 @in_cluster(2)
+async def test_a_network_gets_a_subnet_of_each_kind_that_it_wants(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
+    wanted = replace(one.new_network("six"), enable_ipv6=True)
+    network = await one.cluster.networks.create(wanted)
+    await known(network.id, two)
+    assert two.records.networks[network.id].pools == network.pools
+    assert [pool.subnet.prefixlen for pool in network.pools] == [24, 64]
+    place = await two.join(network.id, "c1")
+    assert place.ipv6 is not None
+    assert place.ipv6.ip in network.pools[1].subnet
+    alone = replace(one.new_network("alone"), enable_ipv6=True, enable_ipv4=False)
+    assert [pool.subnet.version for pool in (await one.cluster.networks.create(alone)).pools] == [6]
+
+
+@in_cluster(2)
 async def test_addresses_are_the_lowest_that_nobody_has(
     shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
 ) -> None:
