@@ -320,8 +320,7 @@ class Sandboxes:
         routed = {version for version in own if network.gateway_mode(version) is GatewayMode.ROUTED}
         if routed == own:
             routed = {4, 6}  # nothing of it is reached by the host's addresses
-        default = network.host_binding or self._context.settings.ip
-        allocation = Allocation(self._port_holder, default, self._chosen_port, routed)
+        allocation = Allocation(self._port_holder, network.host_binding, self._chosen_port, routed)
         try:
             ports = allocation.publish(requests, container.name)
         except Failed as error:
