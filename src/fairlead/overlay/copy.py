@@ -57,6 +57,13 @@ class Touched:
     endpoints: dict[str, str] = field(default_factory=dict)  # endpoint's id -> its network's
     refusals: list[Refusal] = field(default_factory=list)
 
+    def add(self, other: "Touched") -> None:
+        """What another batch may have changed, too."""
+        self.members |= other.members
+        self.networks |= other.networks
+        self.endpoints |= other.endpoints
+        self.refusals += other.refusals
+
 
 class StoreCopy:
     """What one host knows of the shared store."""

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 import pytest
 
 from fairlead.boundary.cluster import StoreAway, Write
+from fairlead.engine.cluster import sessions
 from fairlead.model.errors import Conflict, Forbidden
 from fairlead.model.host import FdbKey, NamespaceKey, NeighbourKey, NftKey
 from fairlead.model.network import Pool
@@ -135,6 +136,27 @@ async def test_a_way_to_each_endpoint_where_the_network_is_used(
     assert answers == {"10.0.0.2": place.mac}
     await two.part(own)
     assert not any(two.paper.there[key] for key in two.paper.there if isinstance(key, NamespaceKey))
+
+
+def test_what_comes_while_a_host_is_busy_is_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "COMPARISON", 1e6)  # only the watch tells
+
+    async def main() -> None:
+        async with hosts(FakeCluster(), 2) as (one, two):
+            network = await one.create("demo")
+            await known(network.id, two)
+            own = await two.join(network.id, "own")
+            written = two.context.ledger.store.written  # type: ignore[attr-defined]
+            async with two.cluster.presence.turn:
+                places = [await one.join(network.id, f"c{number}") for number in range(20)]
+                await until(lambda: len(two.copy.believed) == 20)
+                before = len(written)
+            await until(lambda: len(two.records.remotes) == 20)
+            assert len(written) == before + 1
+            await until(lambda: sum(isinstance(key, FdbKey) for key in two.paper.there) == len(places))
+            assert own.id in one.records.remotes
+
+    asyncio.run(main())
 
 
 @in_cluster(2)

@@ -32,6 +32,7 @@ class Intake:
         self._copy = copy
         self._presence = presence
         self._yield_network = yield_network
+        self._noted = Touched()
 
     async def take_all(self, touched: Touched) -> None:
         """The same for the whole store: what the records have beyond the copy goes too."""
@@ -41,12 +42,23 @@ class Intake:
         touched.endpoints.update({each.id: each.network_id for each in records.remotes.values()})
         await self.take(touched)
 
+    def note(self, touched: Touched) -> None:
+        """Remember for the next `take`, whoever calls it: many changes then cost as much as one."""
+        self._noted.add(touched)
+
     async def take(self, touched: Touched) -> None:
-        """Bring records and kernel into line with the copy, as far as it was touched."""
-        for refusal in touched.refusals:
-            self._tell(refusal)
+        """Bring records and kernel into line with the copy, as far as it was touched: now, or as noted."""
+        self.note(touched)
         async with self._presence.turn:
-            lost = await self._take(touched)
+            noted, self._noted = self._noted, Touched()
+            for refusal in noted.refusals:
+                self._tell(refusal)
+            noted.refusals.clear()
+            try:
+                lost = await self._take(noted)
+            except BaseException:
+                self.note(noted)
+                raise
         for network in lost:
             self._yield_network(network)
 

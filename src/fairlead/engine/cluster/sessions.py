@@ -21,6 +21,7 @@ from fairlead.engine.context import Context
 from fairlead.model.addresses import Address
 from fairlead.model.errors import FairleadError
 from fairlead.overlay import keys
+from fairlead.overlay.copy import Touched
 
 log = logging.getLogger(__name__)
 PAUSE = 0.5  # seconds between two sessions
@@ -48,6 +49,7 @@ class Sessions:
         self._claims = claims
         self._networks = networks
         self._presence = presence
+        self._news = asyncio.Event()  # the watch has noted something
         self.tried = asyncio.Event()  # the store has been asked once, with success or without
 
     async def run(self) -> None:
@@ -77,6 +79,7 @@ class Sessions:
                 self._shared.regain()
                 self.tried.set()
                 tasks.create_task(self._watch(revision))
+                tasks.create_task(self._follow())
                 tasks.create_task(self._compare_often())
                 tasks.create_task(self._until_lost())
 
@@ -112,7 +115,15 @@ class Sessions:
     async def _watch(self, revision: int) -> None:
         async for changes in self._shared.store.watch(keys.ROOT, revision):
             reads = {key: read_of(entry) for key, entry in changes.entries.items()}
-            await self._shared.hand_on(self._shared.copy.apply(changes.revision, reads))
+            self._intake.note(self._shared.copy.apply(changes.revision, reads))
+            self._news.set()
+
+    async def _follow(self) -> None:
+        """Take what the watch has noted; what comes meanwhile is taken together, next."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._intake.take(Touched())
 
     async def _until_lost(self) -> None:
         """A call that found the store away may have been made all the same: read again."""
