@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,14 @@ def etcd(lab: Lab) -> Etcd:
 @pytest.fixture(scope="module")
 def pair(lab: Lab, etcd: Etcd) -> Iterator[tuple[Host, Host]]:
     """Two hosts with engines in one cluster, and the network demo."""
-    for host in lab.hosts:
+
+    def start(host: Host) -> None:
         host.start_engine(*etcd.engine_flags, *QUICK)
         for archive in (images.busybox(), images.web()):
             host.run("docker load -q", input=archive, check=True)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(start, lab.hosts))
     one, two = lab.hosts
     one.run("docker network create -d overlay --subnet 10.50.0.0/24 demo", check=True)
     until(lambda: two.run("docker network inspect demo").ok)
