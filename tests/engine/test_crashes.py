@@ -41,6 +41,7 @@ WAYS = {
         "docker network create --subnet 10.9.0.0/24 blue; docker run -d --name victim --network blue busybox sleep 9",
         "docker rename victim other",
     ),
+    "build": ("true", "printf 'FROM busybox\\nRUN true\\n' | DOCKER_BUILDKIT=0 docker build --no-cache -"),
     "volume create": ("true", "docker volume create lost"),
     "volume remove": ("docker volume create lost", "docker volume rm lost"),
 }

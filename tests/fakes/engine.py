@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from fairlead.boundary import Progress
+from fairlead.model.build import BuildFailed, BuildRequest
 from fairlead.model.commands import (
     CommitContainer,
     CreateContainer,
@@ -26,7 +27,6 @@ from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound, NotModified, Unauthorized
 from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig
 from fairlead.model.network import Network, Pool
-from fairlead.model.overlay import OverlayStatus
 from fairlead.model.views import (
     AttachedNetwork,
     ContainerView,
@@ -700,24 +700,36 @@ class EventLog:
             self.listeners.remove(queue)
 
 
+class Builds:
+    def __init__(self, engine: "FakeEngine"):
+        self._engine = engine
+        self.requests: list[BuildRequest] = []
+        self.uploads: list[bytes] = []
+
+    async def build(self, request: BuildRequest, upload: AsyncIterator[bytes], progress: Progress) -> str:
+        self.requests.append(request)
+        self.uploads.append(b"".join([piece async for piece in upload]))
+        await progress({"stream": "Step 1/1 : FROM busybox\n"})
+        if request.target == "broken":
+            raise BuildFailed("The command 'false' returned a non-zero code: 1", 1)
+        return self._engine.images.add(request.tags[0] if request.tags else "").id
+
+
 class FakeEngine:
     def __init__(self) -> None:
         self._numbers = itertools.count(FIRST_MOMENT, 1_000_000_000)
         self.events = EventLog(self)
         self.containers = Containers(self)
         self.images = ImageStore(self)
+        self.builds = Builds(self)
         self.networks = Networks(self)
         self.connections = Connections(self)
         self.execs = Execs(self)
         self.volumes = Volumes(self)
-        self.overlay_status: OverlayStatus | None = None
 
     def tick(self) -> int:
         """A new moment, and a new number."""
         return next(self._numbers)
-
-    async def overlay(self, verify: bool) -> OverlayStatus | None:
-        return self.overlay_status
 
     async def facts(self) -> HostFacts:
         return HostFacts(

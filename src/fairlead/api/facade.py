@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Protocol
 
 from fairlead.boundary import Progress, Stream
+from fairlead.model.build import BuildRequest
 from fairlead.model.commands import (
     CommitContainer,
     CreateContainer,
@@ -19,7 +20,6 @@ from fairlead.model.commands import (
 from fairlead.model.container import Container, PathStat, Volume
 from fairlead.model.endpoint import Attachment
 from fairlead.model.image import Credentials, HistoryEntry, Image
-from fairlead.model.overlay import OverlayStatus
 from fairlead.model.views import (
     ContainerView,
     Event,
@@ -266,6 +266,14 @@ class ImageStore(Protocol):
         ...
 
 
+class Builds(Protocol):
+    """Images made from Dockerfiles."""
+
+    async def build(self, request: BuildRequest, upload: AsyncIterator[bytes], progress: Progress) -> str:
+        """Build one: its id.  Progress gets the messages of its steps."""
+        ...
+
+
 class Volumes(Protocol):
     """Volumes of the local driver."""
 
@@ -335,6 +343,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def builds(self) -> Builds:
+        """Builds."""
+        ...
+
+    @property
     def volumes(self) -> Volumes:
         """Volumes."""
         ...
@@ -342,10 +355,6 @@ class Engine(Protocol):
     @property
     def events(self) -> EventLog:
         """Events."""
-        ...
-
-    async def overlay(self, verify: bool) -> OverlayStatus | None:
-        """How the networks over several hosts stand; None outside of a cluster."""
         ...
 
     async def facts(self) -> HostFacts:

@@ -14,7 +14,7 @@ from fairlead.boundary import Progress
 from fairlead.dockerapi import image as documents
 from fairlead.dockerapi.filters import Filters, parse_filters
 from fairlead.dockerapi.selection import check_images, parse_prune, shown_image
-from fairlead.dockerapi.status import message_of, progress_error
+from fairlead.dockerapi.status import progress_error
 from fairlead.dockerapi.times import SECOND
 from fairlead.model.errors import FairleadError, InvalidParameter, Unsupported
 from fairlead.model.image import Credentials
@@ -30,11 +30,13 @@ async def index(engine: Engine, request: Request) -> Answer:
     check_images(filters)
     before = await _created(engine, filters.get("before"), min)
     since = await _created(engine, filters.get("since"), max)
-    now = time.time_ns()
+    now, everything = time.time_ns(), await engine.images.list()
+    between = frozenset() if request.query.truth("all") else documents.intermediate(everything)
     shown = [
         view
-        for each in await engine.images.list()
-        if (view := shown_image(filters, each, now, before, since)) is not None
+        for each in everything
+        if each.image.id not in between
+        and (view := shown_image(filters, each, now, before, since)) is not None
     ]
     shown.sort(key=lambda view: documents.created_seconds(view.image), reverse=True)
     return json_answer([documents.render_summary(view, request.version) for view in shown])
@@ -90,7 +92,7 @@ class ProgressStream:
         except FairleadError as error:
             if self._outlet is None:
                 raise
-            await self.tell_if_heard(progress_error(message_of(error)))
+            await self.tell_if_heard(progress_error(error))
 
 
 def credentials(request: Request) -> Credentials:
@@ -98,14 +100,17 @@ def credentials(request: Request) -> Credentials:
 
     Clients differ in padding and alphabet; what cannot be read counts as nothing, as in Docker.
     """
-    text = request.header("X-Registry-Auth").strip().translate(str.maketrans("+/", "-_")).rstrip("=")
+    return read_credentials(header_document(request, "X-Registry-Auth"))
+
+
+def header_document(request: Request, name: str) -> Mapping[str, object]:
+    """The JSON object that a header holds in base64; an empty one for what cannot be read."""
+    text = request.header(name).strip().translate(str.maketrans("+/", "-_")).rstrip("=")
     try:
         document = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, binascii.Error, RecursionError):
-        return Credentials()
-    if not isinstance(document, dict):
-        return Credentials()
-    return read_credentials(document)
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def read_credentials(document: Mapping[str, object]) -> Credentials:
@@ -223,7 +228,11 @@ async def prune(engine: Engine, request: Request) -> Answer:
     filters = parse_filters(request.query.text("filters"))
     selection = parse_prune("images", filters, time.time_ns())
 
+    between = documents.intermediate(await engine.images.list())
+
     def chosen(view: ImageView) -> bool:
+        if view.image.id in between:
+            return False  # it goes with those made of it
         if _dangling_only(filters) and view.image.tags:
             return False
         created = documents.created_seconds(view.image) * SECOND

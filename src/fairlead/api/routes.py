@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from fairlead.api import container_streams, containers, execs, images, networks, overlay, system, volumes
+from fairlead.api import build, container_streams, containers, execs, images, networks, system, volumes
 from fairlead.api.exchange import Answer, Request
 from fairlead.api.facade import Engine
 
@@ -108,14 +108,14 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/volumes/prune", volumes.prune, WHOLE),
     Route("GET", "/volumes/{name}", volumes.inspect, HEARD),
     Route("DELETE", "/volumes/{name}", volumes.remove, WHOLE),
-    # What Docker does not have
-    Route("GET", "/fairlead/overlay", overlay.status, HEARD),
     # What this engine leaves out
     Route("GET", "/plugins", system.plugins, HEARD),
     Route("GET", "/plugins/{name:.*}/json", system.no_plugin, HEARD),
     Route("POST", "/plugins/{path:.*}", system.left_out("use plugins: this engine has none"), HEARD),
     Route("POST", "/build/prune", system.build_prune, HEARD),
-    Route("POST", "/build", system.left_out("build images: use buildah on the same storage"), HEARD),
+    # A build ends with its client, as Docker's does.
+    Route("POST", "/build", build.build, HEARD),
+    Route("POST", "/build/cancel", build.cancel, HEARD),
     Route("POST", "/session", _NO_BUILDKIT, HEARD),
     Route("POST", "/grpc", _NO_BUILDKIT, HEARD),
     Route(

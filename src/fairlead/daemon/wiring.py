@@ -112,6 +112,12 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
     generation = Generation()
     links, nftables, flows = KernelLinks(settings.exec_root), Nftables(generation), TrackedFlows()
     ports, resolver = Revival("ports", settings.exec_root), Revival("resolver", settings.exec_root)
+    images = ContainerStorage(
+        settings.data_root,
+        settings.exec_root,
+        insecure_registries=settings.insecure_registries,
+        registry_mirrors=settings.registry_mirrors,
+    )
     engine = Engine(
         settings=settings,
         store=store,
@@ -124,17 +130,13 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
             NameServer(supervise.socket_path("resolver", settings.exec_root), resolver),
         ),
         runtime=runtime,
-        images=ContainerStorage(
-            settings.data_root,
-            settings.exec_root,
-            insecure_registries=settings.insecure_registries,
-            registry_mirrors=settings.registry_mirrors,
-        ),
+        images=images,
         archives=PathArchives(),
         machine=HostMachine(settings.data_root, runtime.name, ("runc", runtime.name), started),
         clock=SystemClock(),
         at=fault_point,
-        reach=(open_store(settings.cluster), links) if settings.cluster else None,
+        cluster_store=open_store(settings.cluster) if settings.cluster else None,
+        builder=images.builder(),
     )
     ports.renew = resolver.renew = engine.renew
     server = ApiServer(

@@ -122,3 +122,10 @@ def render_history(entries: Iterable[HistoryEntry]) -> list[dict[str, object]]:
 def render_removed(steps: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     """What a removal did: [{"Untagged": "busybox:latest"}, {"Deleted": "sha256:..."}]."""
     return [{what: text} for what, text in steps]
+
+
+def intermediate(views: Iterable[ImageView]) -> frozenset[str]:
+    """The ids of images without a name that others are made of: the steps of builds."""
+    images = [view.image for view in views]
+    parents = {image.parent for image in images if image.parent}
+    return frozenset(image.id for image in images if image.id in parents and not image.tags)

@@ -1,5 +1,6 @@
 """The one place where an error becomes an HTTP status, and a status a body."""
 
+from fairlead.model.build import BuildFailed
 from fairlead.model.errors import (
     Conflict,
     FairleadError,
@@ -49,6 +50,8 @@ def error_body(message: str) -> dict[str, str]:
     return {"message": message}
 
 
-def progress_error(message: str) -> dict[str, object]:
+def progress_error(error: Exception) -> dict[str, object]:
     """An error inside a stream of progress messages, after its 200 has gone out."""
-    return {"errorDetail": {"message": message}, "error": message}
+    message = message_of(error)
+    code = {"code": error.code} if isinstance(error, BuildFailed) and error.code else {}
+    return {"errorDetail": {**code, "message": message}, "error": message}

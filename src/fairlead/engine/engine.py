@@ -10,12 +10,13 @@ from fairlead.boundary import (
     FaultPoint,
     Images,
     Machine,
-    Probe,
     RecordStore,
     Runtime,
 )
+from fairlead.boundary.build import Builder
 from fairlead.boundary.cluster import ClusterStore
 from fairlead.engine.archives import ContainerArchives
+from fairlead.engine.builds import Builds
 from fairlead.engine.cluster.cluster import Cluster, Reach
 from fairlead.engine.connections import Connections
 from fairlead.engine.consoles import Consoles
@@ -33,7 +34,6 @@ from fairlead.engine.linking import Linking
 from fairlead.engine.mounts import Mounts
 from fairlead.engine.networks import Networks
 from fairlead.engine.overlays import Overlays
-from fairlead.engine.parts import Parts
 from fairlead.engine.references import References
 from fairlead.engine.removal import Removal
 from fairlead.engine.renaming import Renaming
@@ -46,7 +46,6 @@ from fairlead.engine.volumes import Volumes
 from fairlead.engine.waits import Waits
 from fairlead.model.config import Settings
 from fairlead.model.host import State
-from fairlead.model.overlay import OverlayStatus
 from fairlead.model.records import HostRecord
 from fairlead.model.views import HostFacts
 from fairlead.planner.base import base_state
@@ -69,9 +68,13 @@ class Engine:
         machine: Machine,
         clock: Clock,
         at: FaultPoint = lambda name: None,
-        reach: tuple[ClusterStore, Probe] | None = None,
+        cluster_store: ClusterStore | None = None,
+        builder: Builder | None = None,
     ):
-        """Join the parts; nothing happens before `begin`.  Without `reach` there is no cluster."""
+        """Join the parts; nothing happens before `begin`.
+
+        Without `cluster_store` there is no cluster, without `builder` no image is built.
+        """
         self.events = EventLog(clock)
         context = Context(
             settings=settings,
@@ -87,27 +90,27 @@ class Engine:
         )
         self._context = context
         references, waits, consoles = References(context), Waits(), Consoles(runtime)
-        self.cluster = self._cluster(context, reach)
+        self.cluster = self._cluster(context, cluster_store)
         sandboxes = Sandboxes(context, Overlays(context, self.cluster))
         networks = Networks(context, sandboxes)
         files = Files(context, sandboxes)
-        parts = Parts(context, references, networks, sandboxes, files)
         self.volumes = Volumes(context)
         self.images = ImageStore(context)
         self.execs = Execs(context, references)
         creation = Creation(context, references, networks, Mounts(machine, self.volumes, references.find))
         linking = Linking(context, sandboxes, files)
-        lifecycle = Lifecycle(parts, linking, consoles, waits)
+        lifecycle = Lifecycle(context, references, networks, sandboxes, files, linking, consoles, waits)
         stopping = Stopping(context, references, lifecycle, waits)
         removal = Removal(context, references, sandboxes, stopping, self.volumes, consoles, waits)
         health = HealthChecks(context)
+        self.builds = Builds(context, builder, self.images, references, networks, sandboxes, files, removal)
         self._linking = linking
         self._stopping = stopping
         self._networks = networks
         self._supervision = Supervision(context, lifecycle, removal, sandboxes, waits, health)
         self._following = Following(context, networks, self._supervision)
         self.networks = networks
-        self.connections = Connections(parts, lifecycle)
+        self.connections = Connections(context, references, networks, sandboxes, files, lifecycle)
         self.containers = Containers(
             context=context,
             references=references,
@@ -117,17 +120,17 @@ class Engine:
             removal=removal,
             renaming=Renaming(context, references, sandboxes),
             archives=ContainerArchives(context, references),
-            viewing=Viewing(parts, self.execs),
+            viewing=Viewing(context, references, networks, sandboxes, self.execs),
             consoles=consoles,
             waits=waits,
             health=health,
         )
 
-    def _cluster(self, context: Context, reach: tuple[ClusterStore, Probe] | None) -> Cluster | None:
+    def _cluster(self, context: Context, store: ClusterStore | None) -> Cluster | None:
         settings = context.settings.cluster
-        if settings is None or reach is None:
+        if settings is None or store is None:
             return None
-        return Cluster(context, Reach(settings, *reach), lambda *lost: self.connections.lose(*lost))
+        return Cluster(context, Reach(settings, store), lambda *lost: self.connections.lose(*lost))
 
     @property
     def settings(self) -> Settings:
@@ -149,6 +152,7 @@ class Engine:
         await self._supervision.begin()
         await self._linking.begin()
         await self._clear_surplus(state)
+        await self.builds.begin()
         if self.cluster is not None:
             await self.cluster.begin()
         self._supervision.watch()
@@ -184,10 +188,6 @@ class Engine:
         """Go by other settings from now on, as far as they can change while the engine runs."""
         self._context.settings = settings
         self.events.emit("daemon", "reload", self._context.records.hosts["host"].engine_id, {})
-
-    async def overlay(self, verify: bool) -> OverlayStatus | None:
-        """How the networks over several hosts stand; None outside of a cluster."""
-        return await self.cluster.status(verify) if self.cluster is not None else None
 
     async def facts(self) -> HostFacts:
         """What `docker info` says, counts included."""

@@ -98,8 +98,7 @@ class ImageStore:
         if last:
             told += [("Untagged", digest) for digest in image.digests]
             if not self._users(image):
-                told += [("Deleted", each) for each in await self._context.images.remove(image)]
-                self._tell("delete", image.id, image)
+                told += await self._delete(image, prune)
             else:
                 for tag in untagged:
                     await self._context.images.untag(tag)
@@ -133,11 +132,27 @@ class ImageStore:
             space += view.image.size
             try:
                 told += [("Untagged", tag) for tag in view.image.tags]
-                told += [("Deleted", each) for each in await self._context.images.remove(view.image)]
+                told += await self._delete(view.image, prune=True)
             except NotFound:
                 continue
         self._context.events.emit("image", "prune", "", {"reclaimed": str(space)})
         return told, space
+
+    async def _delete(self, image: Image, prune: bool) -> Sequence[Deleted]:
+        """Delete an image and, with `prune`, the nameless ones it was made of that nothing else needs."""
+        told: list[Deleted] = [("Deleted", each) for each in await self._context.images.remove(image)]
+        self._tell("delete", image.id, image)
+        if not (prune and image.parent):
+            return told
+        images = await self._context.images.list()
+        parent = next((each for each in images if each.id == image.parent), None)
+        needed = parent is None or parent.tags or parent.digests or self._users(parent)
+        if parent is None or needed or any(each.parent == parent.id for each in images):
+            return told
+        try:
+            return [*told, *await self._delete(parent, prune)]
+        except Conflict:
+            return told
 
     def _users(self, image: Image) -> Sequence[Container]:
         containers = self._context.records.containers.values()

@@ -103,7 +103,8 @@ class Removal:
         self._consoles.give_up(container_id)
         if volumes:
             await self._remove_anonymous_volumes(container)
-        context.events.emit("container", "destroy", container_id, Creation.attributes(container))
+        if container.phase != "pending":  # nobody has heard of it otherwise
+            context.events.emit("container", "destroy", container_id, Creation.attributes(container))
         self._waits.tell(container_id, "removed", WaitResult(container.state.exit_code))
 
     def _links_to(self, removed: Container) -> list[RecordChange]:

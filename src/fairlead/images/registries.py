@@ -5,7 +5,7 @@ import base64
 import ipaddress
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fairlead.dockerapi.reference import DEFAULT_DOMAIN
@@ -29,12 +29,22 @@ class Registries:
                 self._hosts.add(entry.removeprefix("http://").removeprefix("https://").rstrip("/"))
         self._mirrors = tuple(mirrors)
 
-    def text(self) -> str:
+    def text(self, unverified: Sequence[str] = (), *, short_names: bool = False) -> str:
         """The registries.conf for skopeo: the mirrors stand before Docker Hub alone, as in Docker.
+
+        `unverified` are domains to be reached without verified TLS; with `short_names` a name
+        without a domain is one of Docker Hub.
 
         Source of the format: containers-registries.conf(5).
         """
-        lines = [f"[[registry]]\nlocation = {json.dumps(DEFAULT_DOMAIN)}\n"] if self._mirrors else []
+        lines = []
+        if short_names:
+            lines += [f"unqualified-search-registries = [{json.dumps(DEFAULT_DOMAIN)}]\n"]
+            lines += ['short-name-mode = "disabled"\n']
+        for domain in unverified:
+            lines.append(f"[[registry]]\nlocation = {json.dumps(domain)}\ninsecure = true\n")
+        if self._mirrors:
+            lines.append(f"[[registry]]\nlocation = {json.dumps(DEFAULT_DOMAIN)}\n")
         for mirror in self._mirrors:
             scheme, _, place = mirror.rpartition("://")
             place = place.rstrip("/")
@@ -68,19 +78,24 @@ class Registries:
         return any(parsed in network for network in self._networks)
 
 
-def write_credentials(path: Path, domain: str, credentials: Credentials) -> None:
-    """Write a file for skopeo's --authfile that holds these credentials and no others.
+def write_credentials(path: Path, credentials: Mapping[str, Credentials]) -> None:
+    """Write a file for --authfile that holds these credentials, by domain, and no others.
 
     Source of the format: containers-auth.json(5).
     """
+    path.touch(mode=0o600)
+    entries = {domain: entry for domain, each in credentials.items() if (entry := _entry(each))}
+    path.write_text(json.dumps({"auths": entries}))
+
+
+def _entry(credentials: Credentials) -> dict[str, str]:
     entry = {}
     if credentials.username or credentials.identity_token:
         pair = f"{credentials.username or '<token>'}:{credentials.password}"
         entry["auth"] = base64.b64encode(pair.encode()).decode()
     if credentials.identity_token:
         entry["identitytoken"] = credentials.identity_token
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({"auths": {domain: entry} if entry else {}}))
+    return entry
 
 
 def registry_domain(server: str) -> str:

@@ -181,7 +181,7 @@ class Registry:
     async def _session(self, reference: Reference, credentials: Credentials) -> AsyncIterator[_Session]:
         async with self._tools.scratch() as scratch:
             secrets = scratch / "auth.json"
-            write_credentials(secrets, reference.domain, credentials)
+            write_credentials(secrets, {reference.domain: credentials})
             options = [f"--authfile={secrets}"]
             if await self._registries.insecure(reference.domain):
                 options.append("--tls-verify=false")

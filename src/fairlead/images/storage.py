@@ -16,6 +16,7 @@ from fairlead.dockerapi.image import created_seconds
 from fairlead.dockerapi.reference import Reference, parse_reference
 from fairlead.dockerapi.times import rfc3339
 from fairlead.images import layers, saving
+from fairlead.images.building import BuildahBuilder
 from fairlead.images.catalogue import Catalogue, CatalogueReader, StoredImage
 from fairlead.images.document import Document, Event, architecture, render_document
 from fairlead.images.loading import Packed, contents
@@ -52,11 +53,16 @@ class ContainerStorage:
         data, run = Path(data_root), Path(exec_root)
         registries = Registries(insecure_registries, registry_mirrors)
         self._tools = Tools(data, run, registries.text())
+        self._registries = registries
         self._reader = CatalogueReader(self._tools.graph_root)
         self._sizes = LayerSizes(self._tools.graph_root, data / "layer-sizes.json")
         self._roots = Roots(data / "roots", self._tools.graph_root)
         self._registry = Registry(self._tools, registries)
         self._naming = asyncio.Lock()
+
+    def builder(self) -> BuildahBuilder:
+        """Who builds images into this storage."""
+        return BuildahBuilder(self._tools, self._reader, self._registries)
 
     async def list(self) -> Sequence[Image]:
         """Every image, the newest first."""

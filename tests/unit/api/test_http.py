@@ -182,7 +182,6 @@ def test_odd_names_are_just_not_found(api: Serving, name: str) -> None:
         ("GET", "/plugins/x/json", 404),
         ("POST", "/plugins/pull", 501),
         ("POST", "/session", 501),
-        ("POST", "/build", 501),
         ("POST", "/build/prune", 200),
         ("GET", "/distribution/busybox/json", 501),
         ("GET", "/images/search", 501),

@@ -65,11 +65,10 @@ def write(records: Records, *written: Record) -> None:
 
 
 class FakeStore:
-    """A store that keeps nothing but the changes."""
+    """A store that keeps nothing."""
 
     def __init__(self, records: Records):
         self.records = records
-        self.written: list[Sequence[RecordChange]] = []
 
     async def load(self) -> Records:
         """What it was made with."""
@@ -77,7 +76,6 @@ class FakeStore:
 
     async def commit(self, changes: Sequence[RecordChange]) -> None:
         """Done."""
-        self.written.append(changes)
 
 
 @dataclass

@@ -69,12 +69,12 @@ def test_mirrors_stand_before_docker_hub() -> None:
 
 def test_credentials_are_written_for_one_registry_and_for_root_alone(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
-    write_credentials(path, "r.test:5000", Credentials("anna", 'se"cret'))
+    write_credentials(path, {"r.test:5000": Credentials("anna", 'se"cret')})
     content = json.loads(path.read_text())
     assert content == {"auths": {"r.test:5000": {"auth": base64.b64encode(b'anna:se"cret').decode()}}}
     assert path.stat().st_mode & 0o777 == 0o600
-    write_credentials(path, "r.test", Credentials(identity_token="token"))
+    write_credentials(path, {"r.test": Credentials(identity_token="token")})
     entry = json.loads(path.read_text())["auths"]["r.test"]
     assert entry["identitytoken"] == "token"
-    write_credentials(path, "r.test", Credentials())
+    write_credentials(path, {"r.test": Credentials()})
     assert json.loads(path.read_text()) == {"auths": {}}

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from fairlead.engine.cluster.presence import Presence
@@ -26,13 +26,12 @@ class Intake:
         context: Context,
         copy: StoreCopy,
         presence: Presence,
-        yield_network: Callable[[Network], None],
+        yield_places: Callable[[Network, str], Awaitable[None]],
     ):
         self._context = context
         self._copy = copy
         self._presence = presence
-        self._yield_network = yield_network
-        self._noted = Touched()
+        self._yield_places = yield_places
 
     async def take_all(self, touched: Touched) -> None:
         """The same for the whole store: what the records have beyond the copy goes too."""
@@ -42,25 +41,14 @@ class Intake:
         touched.endpoints.update({each.id: each.network_id for each in records.remotes.values()})
         await self.take(touched)
 
-    def note(self, touched: Touched) -> None:
-        """Remember for the next `take`, whoever calls it: many changes then cost as much as one."""
-        self._noted.add(touched)
-
     async def take(self, touched: Touched) -> None:
-        """Bring records and kernel into line with the copy, as far as it was touched: now, or as noted."""
-        self.note(touched)
+        """Bring records and kernel into line with the copy, as far as it was touched."""
+        for refusal in touched.refusals:
+            self._tell(refusal)
         async with self._presence.turn:
-            noted, self._noted = self._noted, Touched()
-            for refusal in noted.refusals:
-                self._tell(refusal)
-            noted.refusals.clear()
-            try:
-                lost = await self._take(noted)
-            except BaseException:
-                self.note(noted)
-                raise
+            lost = await self._take(touched)
         for network in lost:
-            self._yield_network(network)
+            await self._yield_places(network, "the network was removed")
 
     def _tell(self, refusal: Refusal) -> None:
         log.warning("the cluster store's %s is left out: %s", refusal.key, refusal.reason)
