@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import contenders, latency, names, networks, overlay, store, traffic
+from bench import contenders, latency, names, networks, overlay, scale, store, traffic
 from bench.contenders import Contender
 from bench.results import Measure, Results
 from fairlead import process
@@ -166,7 +166,7 @@ def main() -> int:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("engines", "names", "networks", "overlay", "store"),
+        choices=("engines", "names", "networks", "overlay", "scale", "store"),
         default="engines",
         help="what is measured",
     )
@@ -175,11 +175,19 @@ def main() -> int:
         "--engines", default=",".join(contenders.installed()), help="which, separated by commas"
     )
     parser.add_argument("--results", type=Path, default=HERE / "results", help="the directory to write to")
+    parser.add_argument("--hosts", type=int, default=200, help="of the part scale")
+    parser.add_argument("--endpoints", type=int, default=50, help="of each host in the part scale")
     options = parser.parse_args()
     engines = options.engines.split(",")
     if options.part == "names":  # podman's names are another program's
         engines = [name for name in engines if name != "podman"]
     facts = about()
+    if options.part == "scale":
+        full = scale.Plan.full(options.hosts, options.endpoints)
+        print(
+            scale.write(scale.measure(scale.Plan.quick() if options.quick else full), facts, options.results)
+        )
+        return 0
     if options.part == "store":
         results = shared_store(store.Plan.quick() if options.quick else store.Plan.full())
     elif options.part == "overlay":

@@ -28,7 +28,7 @@ REFUSED = [
     (f"-o {MODE4}=open", f"failed to parse {MODE4} value: open (unknown gateway mode open)"),
     (f"-o {MODE6}=isolated", "gateway mode 'isolated' can only be used for an internal network"),
     (f"-o {BRIDGE}name=eth0", "existing interface eth0 is not a bridge"),
-    (f"-o {BRIDGE}name=docker0", "cannot use bridge docker0: held by network bridge"),
+    (f"-o {BRIDGE}name=docker0", "conflicts with network bridge (docker0): networks have same bridge name"),
     ("--ipv4=false", "IPv4 or IPv6 must be enabled"),
     ("--ipv4=false --ipv6 --subnet 10.3.0.0/24", "IPv4 is disabled"),
     ("--subnet 10.3.0.0/24 --subnet 10.4.0.0/24", "bridge driver doesn't support multiple subnets"),

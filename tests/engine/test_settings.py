@@ -49,3 +49,14 @@ def test_what_an_image_exposes_is_no_option_of_the_container(clean: Host) -> Non
     clean.run("docker run -d --name child --network container:parent web", check=True)
     refused = clean.run("docker run -d --network container:parent --expose 99 busybox sleep 1")
     assert "port exposing and the container type network mode" in refused.stderr
+
+
+def test_the_address_for_published_ports_is_docker0s_alone(restarted: Host) -> None:
+    host = restarted
+    host.stop_engine()
+    host.start_engine("--ip", "127.0.0.1")
+    host.run("docker network create own", check=True)
+    host.run("docker run -d --name first -p 8080:80 web", check=True)
+    host.run("docker run -d --name second --network own -p 8081:80 web", check=True)
+    assert host.run("docker port first", check=True).stdout.split() == ["80/tcp", "->", "127.0.0.1:8080"]
+    assert "0.0.0.0:8081" in host.run("docker port second", check=True).stdout

@@ -27,6 +27,7 @@ from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound, NotModified, Unauthorized
 from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig
 from fairlead.model.network import Network, Pool
+from fairlead.model.overlay import OverlayStatus
 from fairlead.model.views import (
     AttachedNetwork,
     ContainerView,
@@ -726,10 +727,14 @@ class FakeEngine:
         self.connections = Connections(self)
         self.execs = Execs(self)
         self.volumes = Volumes(self)
+        self.overlay_status: OverlayStatus | None = None
 
     def tick(self) -> int:
         """A new moment, and a new number."""
         return next(self._numbers)
+
+    async def overlay(self, verify: bool) -> OverlayStatus | None:
+        return self.overlay_status
 
     async def facts(self) -> HostFacts:
         return HostFacts(

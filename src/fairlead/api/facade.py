@@ -20,6 +20,7 @@ from fairlead.model.commands import (
 from fairlead.model.container import Container, PathStat, Volume
 from fairlead.model.endpoint import Attachment
 from fairlead.model.image import Credentials, HistoryEntry, Image
+from fairlead.model.overlay import OverlayStatus
 from fairlead.model.views import (
     ContainerView,
     Event,
@@ -355,6 +356,10 @@ class Engine(Protocol):
     @property
     def events(self) -> EventLog:
         """Events."""
+        ...
+
+    async def overlay(self, verify: bool) -> OverlayStatus | None:
+        """How the networks over several hosts stand; None outside of a cluster."""
         ...
 
     async def facts(self) -> HostFacts:

@@ -5,7 +5,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from fairlead.api import build, container_streams, containers, execs, images, networks, system, volumes
+from fairlead.api import (
+    build,
+    container_streams,
+    containers,
+    execs,
+    images,
+    networks,
+    overlay,
+    system,
+    volumes,
+)
 from fairlead.api.exchange import Answer, Request
 from fairlead.api.facade import Engine
 
@@ -108,6 +118,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/volumes/prune", volumes.prune, WHOLE),
     Route("GET", "/volumes/{name}", volumes.inspect, HEARD),
     Route("DELETE", "/volumes/{name}", volumes.remove, WHOLE),
+    # What Docker does not have
+    Route("GET", "/fairlead/overlay", overlay.status, HEARD),
     # What this engine leaves out
     Route("GET", "/plugins", system.plugins, HEARD),
     Route("GET", "/plugins/{name:.*}/json", system.no_plugin, HEARD),

@@ -142,5 +142,15 @@ class Machine(Protocol):
         ...
 
 
+class Probe(Protocol):
+    """Asks whether somebody is there."""
+
+    async def answering(
+        self, namespace: str, addresses: Collection[Address], seconds: float
+    ) -> frozenset[Address]:
+        """Those of the IPv4 addresses that answer an echo request from a namespace in time."""
+        ...
+
+
 FaultPoint = Callable[[str], None]
 """Called with a name between any two steps of an operation; tests arm one to kill the process there."""

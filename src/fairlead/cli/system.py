@@ -33,7 +33,8 @@ def _client(session: Session, version: str) -> Document:
     }
 
 
-def _formatted(session: Session, form: str, document: Document, name: str) -> None:
+def formatted(session: Session, form: str, document: Document, name: str) -> None:
+    """Write a document as JSON, or what a template makes of it; `name` is the command's, for complaints."""
     from fairlead.cli.template import parse
     from fairlead.cli.template_functions import FUNCTIONS, TemplateProblem, compact_json
     from fairlead.cli.template_run import execute
@@ -65,7 +66,7 @@ def version(session: Session, values: Values, _: list[str]) -> int:
         problem = error
     client = _client(session, negotiated)
     if values.text("format"):
-        _formatted(session, values.text("format"), {"Client": client, "Server": server}, "version")
+        formatted(session, values.text("format"), {"Client": client, "Server": server}, "version")
     else:
         session.write(_client_text(client) + (_server_text(server) if server else ""))
     if problem:
@@ -135,7 +136,7 @@ def info(session: Session, values: Values, _: list[str]) -> None:
     client = {"Debug": session.debug, **_client(session, ""), "Plugins": [], "Warnings": None}
     if form:
         found = session.client.system.info()
-        _formatted(session, form, {**found, "ClientInfo": client}, "")
+        formatted(session, form, {**found, "ClientInfo": client}, "")
         return
     session.write(
         f"Client: {client['Platform']['Name']}\n Version:    {__version__}\n Context:    default\n"

@@ -79,6 +79,11 @@ SYSTEM = {
     "prune": _place("pruning:system", "Remove unused data"),
 }
 
+OVERLAY = {
+    "status": _place("overlay:status", "Show the hosts of the cluster and the networks that they share"),
+    "verify": _place("overlay:verify", "Compare the kernel with the store, and ask a container of each host"),
+}
+
 for _group in (CONTAINER, IMAGE, NETWORK, VOLUME):
     _group["list"] = _group["ls"].aside() if "ls" in _group else _group["list"]
     if "rm" in _group:
@@ -103,6 +108,7 @@ COMMANDS = {
     "container": _place("groups:container", "Manage containers", _MANAGEMENT),
     "image": _place("groups:image", "Manage images", _MANAGEMENT),
     "network": _place("groups:network", "Manage networks", _MANAGEMENT),
+    "overlay": _place("groups:overlay", "Look into networks over several hosts", _MANAGEMENT),
     "volume": _place("groups:volume", "Manage volumes", _MANAGEMENT),
     "system": _place("groups:system", "Manage the engine", _MANAGEMENT),
     "completion": _place("shells:completion", "Generate the autocompletion script for the specified shell"),

@@ -25,6 +25,12 @@ class System:
         found: Document = self._transport.call("GET", "/info").document()
         return found
 
+    def overlay(self, verify: bool = False) -> Document:
+        """GET /fairlead/overlay: how the networks over several hosts stand."""
+        query: Query = {"verify": verify}
+        found: Document = self._transport.call("GET", "/fairlead/overlay", query).document()
+        return found
+
     def disk_usage(self) -> Document:
         """GET /system/df: Images, Containers, Volumes, BuildCache, LayersSize."""
         found: Document = self._transport.call("GET", "/system/df").document()

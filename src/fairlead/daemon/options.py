@@ -71,7 +71,7 @@ OPTIONS = (
         "Let other links route to containers: the same as --allow=direct-routing",
     ),
     Option(("--icc",), "icc", SWITCH, "Let containers on docker0 talk to each other"),
-    Option(("--ip",), "ip", TEXT, "Host address for published ports that name none"),
+    Option(("--ip",), "ip", TEXT, "Host address for ports published on docker0 that name none"),
     Option(("--userland-proxy",), "userland-proxy", SWITCH, "Relay what the kernel cannot forward"),
     Option(("--dns",), "dns", TEXTS, "Name server(s) for containers", reloadable=True),
     Option(("--dns-search",), "dns-search", TEXTS, "Search domain(s) for containers", reloadable=True),

@@ -135,7 +135,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         machine=HostMachine(settings.data_root, runtime.name, ("runc", runtime.name), started),
         clock=SystemClock(),
         at=fault_point,
-        cluster_store=open_store(settings.cluster) if settings.cluster else None,
+        reach=(open_store(settings.cluster), links) if settings.cluster else None,
         builder=images.builder(),
     )
     ports.renew = resolver.renew = engine.renew

@@ -70,7 +70,9 @@ def view_of(resolver: Resolver, namespace: str = "") -> View:
         internal=resolver.internal,
         closed=tuple(b"." + _folded(each) for each in resolver.closed),
         subnets=resolver.subnets,
-        search=tuple(b"." + _folded(each) for each in resolver.search) if resolver.ndots else (),
+        search=tuple(
+            b"." + domain for each in resolver.search if resolver.ndots and (domain := _folded(each))
+        ),
         ndots=resolver.ndots,
     )
 

@@ -4,14 +4,11 @@ import logging
 from dataclasses import replace
 
 from fairlead.engine.addressing import require_addressable
-from fairlead.engine.context import Context
-from fairlead.engine.files import Files
 from fairlead.engine.interfaces import interface_names
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.lifecycle import Lifecycle
-from fairlead.engine.networks import Networks
-from fairlead.engine.references import References
-from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.parts import Parts
+from fairlead.engine.sandboxes import Stay
 from fairlead.engine.wishes import names_on, network_links
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment, Endpoint
@@ -31,20 +28,12 @@ ALONE = "container cannot be connected to multiple networks with one of the netw
 class Connections:
     """Changes the attachments of a container; a running one is converged to them at once."""
 
-    def __init__(
-        self,
-        context: Context,
-        references: References,
-        networks: Networks,
-        sandboxes: Sandboxes,
-        files: Files,
-        lifecycle: Lifecycle,
-    ):
-        self._context = context
-        self._references = references
-        self._networks = networks
-        self._sandboxes = sandboxes
-        self._files = files
+    def __init__(self, parts: Parts, lifecycle: Lifecycle):
+        self._context = parts.context
+        self._references = parts.references
+        self._networks = parts.networks
+        self._sandboxes = parts.sandboxes
+        self._files = parts.files
         self._lifecycle = lifecycle
 
     async def connect(self, reference: str, container: str, attachment: Attachment) -> None:

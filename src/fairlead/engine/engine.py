@@ -10,6 +10,7 @@ from fairlead.boundary import (
     FaultPoint,
     Images,
     Machine,
+    Probe,
     RecordStore,
     Runtime,
 )
@@ -34,6 +35,7 @@ from fairlead.engine.linking import Linking
 from fairlead.engine.mounts import Mounts
 from fairlead.engine.networks import Networks
 from fairlead.engine.overlays import Overlays
+from fairlead.engine.parts import Parts
 from fairlead.engine.references import References
 from fairlead.engine.removal import Removal
 from fairlead.engine.renaming import Renaming
@@ -46,6 +48,7 @@ from fairlead.engine.volumes import Volumes
 from fairlead.engine.waits import Waits
 from fairlead.model.config import Settings
 from fairlead.model.host import State
+from fairlead.model.overlay import OverlayStatus
 from fairlead.model.records import HostRecord
 from fairlead.model.views import HostFacts
 from fairlead.planner.base import base_state
@@ -68,12 +71,12 @@ class Engine:
         machine: Machine,
         clock: Clock,
         at: FaultPoint = lambda name: None,
-        cluster_store: ClusterStore | None = None,
+        reach: tuple[ClusterStore, Probe] | None = None,
         builder: Builder | None = None,
     ):
         """Join the parts; nothing happens before `begin`.
 
-        Without `cluster_store` there is no cluster, without `builder` no image is built.
+        Without `reach` there is no cluster, without `builder` no image is built.
         """
         self.events = EventLog(clock)
         context = Context(
@@ -90,16 +93,17 @@ class Engine:
         )
         self._context = context
         references, waits, consoles = References(context), Waits(), Consoles(runtime)
-        self.cluster = self._cluster(context, cluster_store)
+        self.cluster = self._cluster(context, reach)
         sandboxes = Sandboxes(context, Overlays(context, self.cluster))
         networks = Networks(context, sandboxes)
         files = Files(context, sandboxes)
+        parts = Parts(context, references, networks, sandboxes, files)
         self.volumes = Volumes(context)
         self.images = ImageStore(context)
         self.execs = Execs(context, references)
         creation = Creation(context, references, networks, Mounts(machine, self.volumes, references.find))
         linking = Linking(context, sandboxes, files)
-        lifecycle = Lifecycle(context, references, networks, sandboxes, files, linking, consoles, waits)
+        lifecycle = Lifecycle(parts, linking, consoles, waits)
         stopping = Stopping(context, references, lifecycle, waits)
         removal = Removal(context, references, sandboxes, stopping, self.volumes, consoles, waits)
         health = HealthChecks(context)
@@ -110,7 +114,7 @@ class Engine:
         self._supervision = Supervision(context, lifecycle, removal, sandboxes, waits, health)
         self._following = Following(context, networks, self._supervision)
         self.networks = networks
-        self.connections = Connections(context, references, networks, sandboxes, files, lifecycle)
+        self.connections = Connections(parts, lifecycle)
         self.containers = Containers(
             context=context,
             references=references,
@@ -120,17 +124,17 @@ class Engine:
             removal=removal,
             renaming=Renaming(context, references, sandboxes),
             archives=ContainerArchives(context, references),
-            viewing=Viewing(context, references, networks, sandboxes, self.execs),
+            viewing=Viewing(parts, self.execs),
             consoles=consoles,
             waits=waits,
             health=health,
         )
 
-    def _cluster(self, context: Context, store: ClusterStore | None) -> Cluster | None:
+    def _cluster(self, context: Context, reach: tuple[ClusterStore, Probe] | None) -> Cluster | None:
         settings = context.settings.cluster
-        if settings is None or store is None:
+        if settings is None or reach is None:
             return None
-        return Cluster(context, Reach(settings, store), lambda *lost: self.connections.lose(*lost))
+        return Cluster(context, Reach(settings, *reach), lambda *lost: self.connections.lose(*lost))
 
     @property
     def settings(self) -> Settings:
@@ -188,6 +192,10 @@ class Engine:
         """Go by other settings from now on, as far as they can change while the engine runs."""
         self._context.settings = settings
         self.events.emit("daemon", "reload", self._context.records.hosts["host"].engine_id, {})
+
+    async def overlay(self, verify: bool) -> OverlayStatus | None:
+        """How the networks over several hosts stand; None outside of a cluster."""
+        return await self.cluster.status(verify) if self.cluster is not None else None
 
     async def facts(self) -> HostFacts:
         """What `docker info` says, counts included."""

@@ -11,15 +11,13 @@ from fairlead.boundary import Exit, Launch
 from fairlead.engine import links
 from fairlead.engine.addressing import require_possible
 from fairlead.engine.consoles import Consoles
-from fairlead.engine.context import Context
 from fairlead.engine.creation import Creation, require_joinable
-from fairlead.engine.files import Files
 from fairlead.engine.ledger import put
 from fairlead.engine.linking import Linking
-from fairlead.engine.networks import Networks
+from fairlead.engine.parts import Parts
 from fairlead.engine.ports import port_failure
-from fairlead.engine.references import References
-from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.sandboxes import Stay
+from fairlead.engine.sharing import KEPT, is_shared, owner_of
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container, ContainerState
 from fairlead.model.endpoint import Attachment
@@ -34,22 +32,12 @@ START_FAILED = 128  # Docker's exit code for a container that could not be start
 class Lifecycle:
     """Starts containers and deals with their ends."""
 
-    def __init__(
-        self,
-        context: Context,
-        references: References,
-        networks: Networks,
-        sandboxes: Sandboxes,
-        files: Files,
-        linking: Linking,
-        consoles: Consoles,
-        waits: Waits,
-    ):
-        self._context = context
-        self._references = references
-        self._networks = networks
-        self._sandboxes = sandboxes
-        self._files = files
+    def __init__(self, parts: Parts, linking: Linking, consoles: Consoles, waits: Waits):
+        self._context = parts.context
+        self._references = parts.references
+        self._networks = parts.networks
+        self._sandboxes = parts.sandboxes
+        self._files = parts.files
         self._linking = linking
         self._consoles = consoles
         self._waits = waits
@@ -114,7 +102,7 @@ class Lifecycle:
             return None
         links.require_running(context.records, container)
         left_over = self._sandboxes.of(container.id)
-        if left_over is not None:
+        if left_over is not None and left_over.sandbox.phase != KEPT:
             await self._sandboxes.leave(left_over, container.name)
         without_bridge = context.settings.bridge == "none"
         attached = [
@@ -242,6 +230,7 @@ class Lifecycle:
             )
             container = replace(context.records.containers[container.id], state=state)
             await context.ledger.commit(put(container))
+        await self._let_go(container)
         await self._linking.follow(container.id)
         attributes = {**Creation.attributes(container), "exitCode": str(exit.code)}
         if exit.oom_killed:
@@ -250,6 +239,20 @@ class Lifecycle:
         for network, endpoint in stay.asked if stay else ():
             self.tell_network("disconnect", network.id, network.name, network.driver, endpoint.container_id)
         return container
+
+    async def _let_go(self, container: Container) -> None:
+        """The last of those who used a network whose container is away takes the namespace with it."""
+        records = self._context.records
+        owner = owner_of(records, container)
+        if owner is None:
+            return
+        async with self._context.lock(owner.id):
+            stay = self._sandboxes.of(owner.id)
+            if stay is not None and stay.sandbox.phase == KEPT and not is_shared(records, owner.id):
+                try:
+                    await self._sandboxes.leave(stay, owner.name)
+                except FairleadError as error:
+                    log.error("cannot clean up after container %s: %s", owner.name, error.message)
 
     async def _clean_up(self, container: Container, stay: Stay | None) -> None:
         """Everything at once; a failure is logged, its record stays, and the rest is still done."""

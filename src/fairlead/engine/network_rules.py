@@ -115,7 +115,10 @@ def _require_bridge_options(request: CreateNetwork, existing: Sequence[Network])
         raise InvalidParameter(f'cannot name a bridge "{bridge}": a link name has 1 to 15 plain characters')
     holder = next((each for each in existing if each.driver == "bridge" and each.bridge_name == bridge), None)
     if bridge and holder is not None:
-        raise Forbidden(f"cannot use bridge {bridge}: held by network {holder.name}")
+        raise Forbidden(
+            f"cannot create network {request.name} ({bridge}): conflicts with network {holder.name} "
+            f"({bridge}): networks have same bridge name"
+        )
 
 
 def _require_guards(options: Mapping[str, str]) -> None:

@@ -269,6 +269,12 @@ class Networks:
         name = request.options.get(BRIDGE_NAME, "")
         if not name or request.driver not in ("", "bridge"):
             return request, None
+        for holder in self._context.records.networks.values():
+            if holder.phase == "removing" and holder.bridge_name == name:
+                # Its link may be there still, and is not somebody else's.
+                raise Conflict(
+                    f"cannot use bridge {name}: held by network {holder.name}, which is being removed"
+                )
         adoption = await self._bridges.found(name)
         self._require_sound(request)  # others have been served meanwhile
         return (request if adoption is None else with_bridge_addresses(request, adoption)), adoption

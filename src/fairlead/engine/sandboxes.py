@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from fairlead.engine.context import Context
 from fairlead.engine.hostfiles import addresses_in, in_force, is_own_loopback, ndots, parse_resolv_conf
 from fairlead.engine.interfaces import interface_names, interface_sysctls, link_local_interfaces
+from fairlead.engine.leasing import leases
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.overlays import Overlays
 from fairlead.engine.ports import Allocation, exposed_requests, port_failure
+from fairlead.engine.sharing import is_shared, kept
 from fairlead.engine.ways_out import precedence, publishes, with_way_out
 from fairlead.engine.wishes import ipv6_wishes, is_first, names_on, network_links
 from fairlead.firewall.guards import shared_addresses
-from fairlead.ipam.leases import lease
-from fairlead.model.addresses import Address, mac_from_bytes, mac_from_ipv4
+from fairlead.model.addresses import mac_from_bytes, mac_from_ipv4
 from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment, Endpoint, Sandbox
@@ -175,18 +175,19 @@ class Sandboxes:
 
     async def _new_sandbox(self, container: Container, networks: list[Network]) -> Sandbox:
         context = self._context
-        identity = context.new_id()
+        before = context.records.sandbox_of(container.id)
         if any(network.driver == "host" for network in networks):
-            return Sandbox(identity, container.id, name="")
+            return Sandbox(context.new_id(), container.id, name="")
         embedded = any(driver_of(network).addressed and not network.default_bridge for network in networks)
         own, settings = container.host_config, context.settings
         host = parse_resolv_conf(
             in_force(await context.machine.resolv_conf(), await context.machine.resolved_conf())
         )
         return Sandbox(
-            id=identity,
+            # Others may be in the namespace that it had before.
+            id=before.id if before else context.new_id(),
             container_id=container.id,
-            name=await self._pin_name(container),
+            name=before.name if before else await self._pin_name(container),
             sysctls={**SANDBOX_SYSCTLS, **ipv6_wishes(container)},
             embedded_dns=embedded,
             upstreams=addresses_in(own.dns or settings.dns),
@@ -226,6 +227,9 @@ class Sandboxes:
             interface="",
             host_interface="",
             mac="",
+            gateway_priority=attachment.gateway_priority,
+            link_local=link_local_interfaces(attachment),
+            sysctls=interface_sysctls(attachment, interface),
         )
         driver = driver_of(network)
         if not driver.addressed:
@@ -249,31 +253,20 @@ class Sandboxes:
             )
         routed = driver.internal_gateway or not network.internal
         taken = {address for each in members for address in each.addresses}
-        pool4 = next((pool for pool in network.pools if pool.subnet.version == 4), None)
-        pool6 = next((pool for pool in network.pools if pool.subnet.version == 6), None)
-        ipv4 = ipv6 = None
-        if pool4 is not None and network.enable_ipv4:
-            address = lease(network, 4, taken, attachment.ipv4)
-            pool4 = next(pool for pool in network.pools if address in pool.subnet)
-            ipv4 = IPv4Interface(f"{address}/{pool4.subnet.prefixlen}")
-        if pool6 is not None and network.enable_ipv6:
-            address = lease(network, 6, taken, attachment.ipv6)
-            pool6 = next(pool for pool in network.pools if address in pool.subnet)
-            ipv6 = IPv6Interface(f"{address}/{pool6.subnet.prefixlen}")
+        promised = context.records.promised(network, container.id)
+        found = leases(network, attachment, taken, promised, routed)
+        own = found.ipv4
         mac = attachment.mac or (container.config.mac_address if is_first(container, network) else "")
         return replace(
             common,
             interface=interface,
             host_interface="veth" + identity[:7] if driver.host_end else "",
-            mac=mac or (mac_from_ipv4(ipv4.ip) if ipv4 else mac_from_bytes(context.clock.chance(4))),
-            ipv4=ipv4,
-            ipv6=ipv6,
-            gateway4=_gateway4(pool4.way_out) if pool4 and ipv4 and routed else None,
-            gateway6=_gateway6(pool6.way_out) if pool6 and ipv6 and routed else None,
+            mac=mac or (mac_from_ipv4(own.ip) if own else mac_from_bytes(context.clock.chance(4))),
+            ipv4=own,
+            ipv6=found.ipv6,
+            gateway4=found.gateway4,
+            gateway6=found.gateway6,
             names=names_on(container, attachment, network),
-            gateway_priority=attachment.gateway_priority,
-            link_local=link_local_interfaces(attachment),
-            sysctls=interface_sysctls(attachment, interface),
         )
 
     @staticmethod
@@ -327,8 +320,7 @@ class Sandboxes:
         routed = {version for version in own if network.gateway_mode(version) is GatewayMode.ROUTED}
         if routed == own:
             routed = {4, 6}  # nothing of it is reached by the host's addresses
-        default = network.host_binding or self._context.settings.ip
-        allocation = Allocation(self._port_holder, default, self._chosen_port, routed)
+        allocation = Allocation(self._port_holder, network.host_binding, self._chosen_port, routed)
         try:
             ports = allocation.publish(requests, container.name)
         except Failed as error:
@@ -374,10 +366,17 @@ class Sandboxes:
             await self.overlays.leave([place for place in stay.places if place[1] in gone])
 
     async def leave(self, stay: Stay, label: str) -> None:
-        """Take everything of the stay away, then its records."""
-        await self._context.reconciler.converge(absent(self.state(stay, label)))
+        """Take everything of the stay away, then its records; not the namespace while others are in it."""
+        shared = bool(stay.sandbox.name) and is_shared(self._context.records, stay.sandbox.container_id)
+        rest = [Stay(kept(stay.sandbox), ())] if shared else []
+        desired = absent(self.state(stay, label))
+        for each in rest:
+            desired |= self.state(each, label)
+        await self._context.reconciler.converge(desired)
         self._context.at("leave: kernel clean")
-        await self._context.ledger.commit(*stay.dropped())
+        await self._context.ledger.commit(
+            *stay.dropped(), *(change for each in rest for change in each.written())
+        )
         await self.overlays.leave(stay.places)
 
     async def withdraw(self, stay: Stay, label: str) -> None:
@@ -387,11 +386,3 @@ class Sandboxes:
         except FairleadError:
             await self._context.ledger.commit(*stay.in_phase("removing").written())
             raise
-
-
-def _gateway4(address: Address | None) -> IPv4Address | None:
-    return address if isinstance(address, IPv4Address) else None
-
-
-def _gateway6(address: Address | None) -> IPv6Address | None:
-    return address if isinstance(address, IPv6Address) else None

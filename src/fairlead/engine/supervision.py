@@ -15,7 +15,7 @@ from fairlead.engine.removal import Removal
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container
-from fairlead.model.errors import FairleadError
+from fairlead.model.errors import FairleadError, Unavailable
 from fairlead.model.host import Key, State, Value
 from fairlead.model.views import WaitResult
 
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.1  # seconds before the first restart; doubled with each that follows
 LONGEST_PAUSE = 60.0
 LONG_RUN = 10.0  # seconds; whoever ran as long begins again with the first pause
+STORE_PAUSE = 2.0  # seconds until the next try where the cluster store was away
 LOST = 255  # the exit code of a container whose end nobody saw
 KILLED = 137  # of one that was killed: 128 + SIGKILL
 
@@ -209,6 +210,11 @@ class Supervision:
             return
         try:
             await self._lifecycle.start(container.id, now.state.restart_count + 1 if pause else 0)
+        except Unavailable as error:
+            # It runs on a network of all hosts, whose store may well come up after this host.
+            log.warning("cannot restart container %s yet: %s", container.name, error.message)
+            self._spawn(self._bring_back(self._context.records.containers[container.id], STORE_PAUSE))
+            return
         except FairleadError as error:
             log.warning("cannot restart container %s: %s", container.name, error.message)
             return

@@ -1,11 +1,9 @@
 """Containers as inspect and list show them, put together from the records."""
 
-from fairlead.engine.context import Context
 from fairlead.engine.execs import Execs
 from fairlead.engine.files import DESTINATIONS
-from fairlead.engine.networks import Networks
-from fairlead.engine.references import References
-from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.parts import Parts
+from fairlead.engine.sandboxes import Stay
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Sandbox, alias_directory
 from fairlead.model.errors import FairleadError
@@ -16,18 +14,11 @@ from fairlead.model.views import AttachedNetwork, ContainerView
 class Viewing:
     """Renders records into views."""
 
-    def __init__(
-        self,
-        context: Context,
-        references: References,
-        networks: Networks,
-        sandboxes: Sandboxes,
-        execs: Execs,
-    ):
-        self._context = context
-        self._references = references
-        self._networks = networks
-        self._sandboxes = sandboxes
+    def __init__(self, parts: Parts, execs: Execs):
+        self._context = parts.context
+        self._references = parts.references
+        self._networks = parts.networks
+        self._sandboxes = parts.sandboxes
         self._execs = execs
 
     def view(self, container: Container) -> ContainerView:

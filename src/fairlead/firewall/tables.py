@@ -227,6 +227,8 @@ BRIDGE = Table(
             (
                 f"{_TAGGED} {_SPOOFED}",
                 f"iifname . ether saddr != @hardware_addresses {_SPOOFED}",
+                # What bridges say to each other (IEEE 802.1D, table 7-10) is not for containers to say.
+                f"ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 {_SPOOFED}",
                 "meta protocol vmap { ip : goto ipv4_source, arp : goto arp_source, ip6 : goto ipv6_source }",
             ),
         ),

@@ -101,6 +101,7 @@ class _Work:
     def __init__(self, visit: Visit):
         self._visit = visit
         self._indexes: dict[tuple[str, str], int] = {}
+        self._carriers: dict[tuple[str, str], str] = {}
 
     def do(self, step: Step) -> None:
         """Carry out one step that deletes no link.  Raises Failed."""
@@ -109,7 +110,7 @@ class _Work:
         try:
             self._change(step)
         except (Refused, NotFound, OSError) as error:
-            self._indexes.clear()
+            self._forget_links()
             found = observe(self._visit, [step.key])[step.key]
             if not satisfied(step.after, found):
                 raise Failed(f"{cannot(step)}: {reason(self._visit, step, found, error)}") from error
@@ -120,7 +121,7 @@ class _Work:
         Raises StepFailed; the steps before the failing one are done.
         """
         group = int.from_bytes(os.urandom(4), "little") >> 1 | 1
-        self._indexes.clear()
+        self._forget_links()
         marked = 0
         try:
             for step in steps:
@@ -175,7 +176,7 @@ class _Work:
                 raise Failed(f"{cannot(step)}: it is no part of the kernel's links")
 
     def _change_namespace(self, name: str, alias: Value | None) -> None:
-        self._indexes.clear()
+        self._forget_links()
         if alias:
             self._visit.namespaces.pin(name, str(alias))
         else:
@@ -183,7 +184,7 @@ class _Work:
             self._visit.namespaces.unpin(name)
 
     def _change_link(self, key: LinkKey, step: Step) -> None:
-        self._indexes.clear()
+        self._forget_links()
         before, after = step.before, step.after
         talk = self._visit.talk(key.namespace)
         if isinstance(before, Bridge) and isinstance(after, Bridge):
@@ -326,11 +327,10 @@ class _Work:
             talk.change(neighbours.delete_neighbour(index, key.address))
             return
         talk.change(neighbours.new_neighbour(index, key.address, str(mac)))
-        link = self._visit.link(key.namespace, key.link)
-        bridge = self._visit.link_numbered(key.namespace, link.master) if link and link.master else link
-        if bridge is not None:
+        carrier = self._carrier(key.namespace, key.link)
+        if carrier:
             with contextlib.suppress(OSError):  # it is down: nobody is there who could remember anything
-                self._visit.send_frame(key.namespace, bridge.name, announcement(key.address, str(mac)))
+                self._visit.send_frame(key.namespace, carrier, announcement(key.address, str(mac)))
 
     def _write_setting(self, key: SysctlKey, value: str) -> None:
         descriptor = self._visit.namespaces.open_file(key.namespace, setting_path(key), os.O_WRONLY)
@@ -338,6 +338,19 @@ class _Work:
             os.write(descriptor, value.encode())
         finally:
             os.close(descriptor)
+
+    def _carrier(self, namespace: str, name: str) -> str:
+        """The bridge that a link is a port of, else the link; "" if there is none."""
+        place = (namespace, name)
+        if place not in self._carriers:
+            link = self._visit.link(namespace, name)
+            bridge = self._visit.link_numbered(namespace, link.master) if link and link.master else link
+            self._carriers[place] = bridge.name if bridge is not None else ""
+        return self._carriers[place]
+
+    def _forget_links(self) -> None:
+        self._indexes.clear()
+        self._carriers.clear()
 
     def _index(self, namespace: str, link: str) -> int:
         """The number of a link.  Raises Refused when there is none."""

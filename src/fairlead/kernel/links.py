@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from fairlead.kernel import probing
 from fairlead.kernel.apply import perform
 from fairlead.kernel.namespaces import Namespaces
 from fairlead.kernel.netlink import Refused
 from fairlead.kernel.observe import observe, told
 from fairlead.kernel.visit import Visit
-from fairlead.model.errors import Failed
+from fairlead.model.addresses import Address
+from fairlead.model.errors import Failed, NotFound
 from fairlead.model.host import (
     AddressKey,
     FdbKey,
@@ -88,6 +90,16 @@ class KernelLinks:
                 return found
 
         return await self._in_thread(look)
+
+    async def answering(
+        self, namespace: str, addresses: Collection[Address], seconds: float
+    ) -> frozenset[Address]:
+        """boundary.Probe: who answers an echo request from the namespace; nobody where none can be sent."""
+        try:
+            echo = await self._in_thread(lambda: self._namespaces.echo(namespace))
+        except (NotFound, OSError):
+            return frozenset()
+        return await probing.answering(echo, addresses, seconds)
 
     def close(self) -> None:
         """Wait for what is being done and end the thread; pins and links stay."""

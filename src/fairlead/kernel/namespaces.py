@@ -107,6 +107,11 @@ class Namespaces:
         with self._inside(name):
             return socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
 
+    def echo(self, name: str) -> socket.socket:
+        """A socket for ICMP echo requests and replies, born in the namespace.  Raises NotFound, OSError."""
+        with self._inside(name):
+            return socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.IPPROTO_ICMP)
+
     def open_file(self, name: str, path: str, flags: int) -> int:
         """Open a file of /proc/sys as seen in the namespace.  Raises NotFound, OSError."""
         with self._inside(name):

@@ -59,35 +59,28 @@ def forward(index: int, mac: str, vtep: Address) -> tuple[Request, Request]:
 
     What a container sends under somebody else's address does not draw the traffic to itself.
     """
-    own = _message(socket.AF_BRIDGE, index, NUD_PERMANENT | NUD_NOARP, NTF_SELF)
-    own["attrs"] = [("NDA_LLADDR", mac), ("NDA_DST", str(vtep))]
-    bridge = _message(socket.AF_BRIDGE, index, NUD_NOARP, NTF_MASTER | NTF_STICKY)
-    bridge["attrs"] = [("NDA_LLADDR", mac)]
+    own = _entry(socket.AF_BRIDGE, index, NUD_PERMANENT | NUD_NOARP, NTF_SELF, mac, vtep)
+    bridge = _entry(socket.AF_BRIDGE, index, NUD_NOARP, NTF_MASTER | NTF_STICKY, mac)
     return _new(own), _new(bridge)
 
 
 def forget(index: int, mac: str) -> tuple[Request, Request]:
     """Send frames for an address nowhere by that link: bridge, then link."""
-    requests = []
-    for flag in (NTF_MASTER, NTF_SELF):
-        message = _message(socket.AF_BRIDGE, index, flags=flag)
-        message["attrs"] = [("NDA_LLADDR", mac)]
-        requests.append(Request(RTM_DELNEIGH, message))
-    return requests[0], requests[1]
+    bridge, own = (
+        Request(RTM_DELNEIGH, _entry(socket.AF_BRIDGE, index, flags=flag, mac=mac))
+        for flag in (NTF_MASTER, NTF_SELF)
+    )
+    return bridge, own
 
 
 def new_neighbour(index: int, address: Address, mac: str) -> Request:
     """Tell a link for good which hardware address an address has."""
-    message = _message(_family(address.version), index, NUD_PERMANENT)
-    message["attrs"] = [("NDA_DST", str(address)), ("NDA_LLADDR", mac)]
-    return _new(message)
+    return _new(_entry(_family(address.version), index, NUD_PERMANENT, mac=mac, address=address))
 
 
 def delete_neighbour(index: int, address: Address) -> Request:
     """Take back what a link was told of an address."""
-    message = _message(_family(address.version), index)
-    message["attrs"] = [("NDA_DST", str(address))]
-    return Request(RTM_DELNEIGH, message)
+    return Request(RTM_DELNEIGH, _entry(_family(address.version), index, address=address))
 
 
 def read_neighbour(answer: bytes) -> FoundNeighbour:
@@ -128,16 +121,28 @@ def is_permanent(entry: FoundNeighbour) -> bool:
     return bool(entry.state & NUD_PERMANENT)
 
 
-def _new(message: Any) -> Request:
-    return Request(RTM_NEWNEIGH, message, NLM_F_CREATE | NLM_F_REPLACE)
+def _new(entry: bytes) -> Request:
+    return Request(RTM_NEWNEIGH, entry, NLM_F_CREATE | NLM_F_REPLACE)
 
 
-def _message(family: int, index: int, state: int = 0, flags: int = 0) -> Any:
+def _entry(
+    family: int, index: int, state: int = 0, flags: int = 0, mac: str = "", address: Address | None = None
+) -> bytes:
+    """An entry, coded by hand: a network has three for each container of the other hosts."""
+    parts = [BODY.pack(family, index, state, flags, 0)]
+    for kind, value in (
+        (NDA_DST, address.packed if address is not None else b""),
+        (NDA_LLADDR, bytes.fromhex(mac.replace(":", ""))),
+    ):
+        if value:
+            parts += [ATTRIBUTE.pack(ATTRIBUTE.size + len(value), kind), value, bytes(-len(value) % 4)]
+    return b"".join(parts)
+
+
+def _message(family: int, index: int) -> Any:
     message = ndmsg()
     message["family"] = family
     message["ifindex"] = index
-    message["state"] = state
-    message["flags"] = flags
     return message
 
 

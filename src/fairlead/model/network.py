@@ -148,10 +148,9 @@ class Network:
         return self.options.get(INTERFACE_PREFIX) or "eth"
 
     @property
-    def host_binding(self) -> IPv4Address | None:
-        """The host's address for published ports that name none; None: the daemon's --ip."""
-        asked = self.options.get(HOST_BINDING)
-        return IPv4Address(asked) if asked else None
+    def host_binding(self) -> IPv4Address:
+        """The host's address for published ports that name none.  The daemon's --ip is docker0's alone."""
+        return IPv4Address(self.options.get(HOST_BINDING) or "0.0.0.0")
 
     def gateway_mode(self, version: int) -> GatewayMode:
         """How it is reached by an IP version."""

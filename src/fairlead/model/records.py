@@ -64,6 +64,11 @@ def _places(endpoint: Endpoint) -> Iterator[Place]:
             yield port.protocol, port.host_address, port.host_port + offset
 
 
+def _promises(container: Container) -> list[str]:
+    """The networks, by name or id, on which a container has addresses of its own choice."""
+    return [each.network for each in container.attachments if each.ipv4 or each.ipv6]
+
+
 def _indexes() -> dict[str, tuple[type[Record], Index]]:
     return {
         "networks by name": (Network, Index(lambda each: (each.name,))),
@@ -74,6 +79,8 @@ def _indexes() -> dict[str, tuple[type[Record], Index]]:
         "sandboxes by name": (Sandbox, Index(lambda each: (each.name,))),
         "containers by name": (Container, Index(lambda each: (each.name,))),
         "remotes by network": (RemoteEndpoint, Index(lambda each: (each.network_id,))),
+        "containers by network mode": (Container, Index(lambda each: (each.host_config.network_mode,))),
+        "containers by promise": (Container, Index(_promises)),
         "containers by link": (Container, Index(lambda each: [target for target, _ in each.links])),
     }
 
@@ -170,6 +177,25 @@ class Records:
     def container_named(self, name: str) -> Container | None:
         """The container of that name, without the slash."""
         return next((self.containers[each] for each in self._ids("containers by name", name)), None)
+
+    def sharing(self, owner: Container) -> list[Container]:
+        """The containers that were told to use the network of this one."""
+        modes = (f"container:{owner.id}", f"container:{owner.name}")
+        found = {each for mode in modes for each in self._ids("containers by network mode", mode)}
+        return [self.containers[each] for each in sorted(found)]
+
+    def promised(self, network: Network, container_id: str) -> set[Address]:
+        """The addresses on a network that containers have asked for, running or not, all but this one."""
+        names = (network.name, network.id)
+        holders = {each for name in names for each in self._ids("containers by promise", name)}
+        return {
+            address
+            for holder in holders - {container_id}
+            for attachment in self.containers[holder].attachments
+            if attachment.network in names
+            for address in (attachment.ipv4, attachment.ipv6)
+            if address is not None
+        }
 
     def linked_to(self, target: str) -> list[Container]:
         """The containers whose links lead to a container's id (or to the name of one that is no more)."""

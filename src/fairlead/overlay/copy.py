@@ -57,6 +57,13 @@ class Touched:
     endpoints: dict[str, str] = field(default_factory=dict)  # endpoint's id -> its network's
     refusals: list[Refusal] = field(default_factory=list)
 
+    def add(self, other: "Touched") -> None:
+        """What another batch may have changed, too."""
+        self.members |= other.members
+        self.networks |= other.networks
+        self.endpoints |= other.endpoints
+        self.refusals += other.refusals
+
 
 class StoreCopy:
     """What one host knows of the shared store."""
@@ -90,6 +97,7 @@ class StoreCopy:
                 del changes[key]
         touched = self._take(revision, changes)
         self._gone = {key: at for key, at in self._gone.items() if at > revision}
+        self._told = {key: at for key, at in self._told.items() if key in self._read}
         self.revision = max(self.revision, revision)
         for identity in list(self._said):
             touched.endpoints.update(dict.fromkeys(self._said[identity], identity))

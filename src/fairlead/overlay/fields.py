@@ -75,9 +75,9 @@ class Document:
             raise Refused(f"its {field} {str(value)[:40]} is no number from {least} to {most}")
         return value
 
-    def switch(self, field: str) -> bool:
-        """True or false, false if it is not there."""
-        value = self._values.get(field, False)
+    def switch(self, field: str, default: bool = False) -> bool:
+        """True or false."""
+        value = self._values.get(field, default)
         if not isinstance(value, bool):
             raise Refused(f"its {field} is neither true nor false")
         return value

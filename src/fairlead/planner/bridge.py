@@ -94,7 +94,8 @@ def _between_ports(network: Network, settings: Settings) -> dict[Key, Value | No
     The host answers ARP for all of them, at once, and routes between them, so that the rules of
     links decide.
     """
-    if network.icc or network.adoption is not None:
+    # Of the networks that there are, icc changes at docker0 alone: when the daemon is told otherwise.
+    if network.adoption is not None or (network.icc and not network.default_bridge):
         return {}
     name, on = network.bridge_name, _apart(network, settings)
     return {

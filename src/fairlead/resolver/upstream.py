@@ -1,4 +1,4 @@
-"""Questions for others: asked from the host's own network namespace, or a sandbox's, and answered by id.
+"""Questions for others: asked from the host's network namespace, or from a sandbox's, answered by id.
 
 Over UDP each upstream has a few connected sockets at a time, which are replaced all the time, so that
 who wants to forge an answer must guess the port, the id and the question.

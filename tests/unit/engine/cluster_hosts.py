@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -20,6 +20,7 @@ from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.network import Network, Pool
 from fairlead.model.records import HostRecord, Records
 from fairlead.model.views import HostFacts
+from fairlead.overlay.copy import StoreCopy
 from fairlead.reconcile.converge import Reconciler
 from tests.fakes.cluster import FakeCluster
 from tests.unit.engine.places import FakeHost, FakeStore
@@ -84,15 +85,20 @@ class SimulatedHost:
             events=EventLog(clock),
         )
         self.yielded: list[Endpoint] = []
-        self.cluster = Cluster(self.context, Reach(settings, self.way), self._yield)
+        self.cluster = Cluster(self.context, Reach(settings, self.way, self), self._yield)
 
     @property
     def records(self) -> Records:
         return self.context.records
 
     @property
-    def copy(self):  # type: ignore[no-untyped-def]
+    def copy(self) -> StoreCopy:
         return self.cluster.shared.copy
+
+    async def answering(
+        self, namespace: str, addresses: Collection[Address], seconds: float
+    ) -> frozenset[Address]:
+        return frozenset(addresses)
 
     async def _yield(self, endpoint: Endpoint, reason: str) -> None:
         self.yielded.append(endpoint)

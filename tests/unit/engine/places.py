@@ -65,10 +65,11 @@ def write(records: Records, *written: Record) -> None:
 
 
 class FakeStore:
-    """A store that keeps nothing."""
+    """A store that keeps nothing but the changes."""
 
     def __init__(self, records: Records):
         self.records = records
+        self.written: list[Sequence[RecordChange]] = []
 
     async def load(self) -> Records:
         """What it was made with."""
@@ -76,6 +77,7 @@ class FakeStore:
 
     async def commit(self, changes: Sequence[RecordChange]) -> None:
         """Done."""
+        self.written.append(changes)
 
 
 @dataclass

@@ -1,25 +1,29 @@
 """Hosts that share a store: networks, addresses, what is believed, and what goes on without the store."""
 
 import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
 
 from fairlead.boundary.cluster import StoreAway, Write
+from fairlead.engine.cluster import sessions
 from fairlead.model.errors import Conflict, Forbidden
 from fairlead.model.host import FdbKey, NamespaceKey, NeighbourKey, NftKey
 from fairlead.model.network import Pool
 from fairlead.model.records import Records
 from fairlead.overlay import keys
-from fairlead.overlay.documents import write_endpoint
+from fairlead.overlay.documents import write_endpoint, write_member
 from tests.fakes.cluster import FakeCluster
 from tests.unit.engine.cluster_hosts import SimulatedHost, hosts, until
 
 
-def in_cluster(count: int):  # type: ignore[no-untyped-def]
+def in_cluster(count: int) -> Callable[[Callable[..., Awaitable[None]]], Callable[[], None]]:
     """Run a test with so many hosts that have joined."""
 
-    def decorate(test):  # type: ignore[no-untyped-def]
+    def decorate(test: Callable[..., Awaitable[None]]) -> Callable[[], None]:
         def run() -> None:
             async def main() -> None:
                 shared = FakeCluster()
@@ -39,7 +43,9 @@ async def known(network_id: str, *where: SimulatedHost) -> None:
 
 
 @in_cluster(3)
-async def test_a_network_is_everywhere(shared, one, two, three) -> None:  # type: ignore[no-untyped-def]
+async def test_a_network_is_everywhere(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost, three: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two, three)
     assert str(three.records.networks[network.id].pools[0].subnet) == "10.0.0.0/24"
@@ -52,8 +58,8 @@ async def test_a_network_is_everywhere(shared, one, two, three) -> None:  # type
 
 
 @in_cluster(3)
-async def test_networks_made_at_once_have_names_subnets_and_vnis_of_their_own(  # type: ignore[no-untyped-def]
-    shared, one, two, three
+async def test_networks_made_at_once_have_names_subnets_and_vnis_of_their_own(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost, three: SimulatedHost
 ) -> None:
     made = await asyncio.gather(
         *(host.create(f"n{host.number}-{i}") for i in range(4) for host in (one, two, three))
@@ -64,7 +70,25 @@ async def test_networks_made_at_once_have_names_subnets_and_vnis_of_their_own(  
 
 
 @in_cluster(2)
-async def test_addresses_are_the_lowest_that_nobody_has(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_network_gets_a_subnet_of_each_kind_that_it_wants(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
+    wanted = replace(one.new_network("six"), enable_ipv6=True)
+    network = await one.cluster.networks.create(wanted)
+    await known(network.id, two)
+    assert two.records.networks[network.id].pools == network.pools
+    assert [pool.subnet.prefixlen for pool in network.pools] == [24, 64]
+    place = await two.join(network.id, "c1")
+    assert place.ipv6 is not None
+    assert place.ipv6.ip in network.pools[1].subnet
+    alone = replace(one.new_network("alone"), enable_ipv6=True, enable_ipv4=False)
+    assert [pool.subnet.version for pool in (await one.cluster.networks.create(alone)).pools] == [6]
+
+
+@in_cluster(2)
+async def test_addresses_are_the_lowest_that_nobody_has(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     first = await one.join(network.id, "a")
@@ -80,7 +104,9 @@ async def test_addresses_are_the_lowest_that_nobody_has(shared, one, two) -> Non
 
 
 @in_cluster(3)
-async def test_many_addresses_at_once_from_three_hosts(shared, one, two, three) -> None:  # type: ignore[no-untyped-def]
+async def test_many_addresses_at_once_from_three_hosts(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost, three: SimulatedHost
+) -> None:
     network = await one.create("wide", Pool(ip_network("10.1.0.0/20"), gateway=ip_network("10.1.0.0/20")[1]))
     await known(network.id, two, three)
     each = 200
@@ -92,7 +118,9 @@ async def test_many_addresses_at_once_from_three_hosts(shared, one, two, three) 
 
 
 @in_cluster(2)
-async def test_a_way_to_each_endpoint_where_the_network_is_used(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_way_to_each_endpoint_where_the_network_is_used(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     place = await one.join(network.id, "a")
@@ -110,8 +138,29 @@ async def test_a_way_to_each_endpoint_where_the_network_is_used(shared, one, two
     assert not any(two.paper.there[key] for key in two.paper.there if isinstance(key, NamespaceKey))
 
 
+def test_what_comes_while_a_host_is_busy_is_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "COMPARISON", 1e6)  # only the watch tells
+
+    async def main() -> None:
+        async with hosts(FakeCluster(), 2) as (one, two):
+            network = await one.create("demo")
+            await known(network.id, two)
+            own = await two.join(network.id, "own")
+            written = two.context.ledger.store.written  # type: ignore[attr-defined]
+            async with two.cluster.presence.turn:
+                places = [await one.join(network.id, f"c{number}") for number in range(20)]
+                await until(lambda: len(two.copy.believed) == 20)
+                before = len(written)
+            await until(lambda: len(two.records.remotes) == 20)
+            assert len(written) == before + 1
+            await until(lambda: sum(isinstance(key, FdbKey) for key in two.paper.there) == len(places))
+            assert own.id in one.records.remotes
+
+    asyncio.run(main())
+
+
 @in_cluster(2)
-async def test_a_network_in_use_stays(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_network_in_use_stays(shared: FakeCluster, one: SimulatedHost, two: SimulatedHost) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     place = await one.join(network.id, "a")
@@ -124,7 +173,9 @@ async def test_a_network_in_use_stays(shared, one, two) -> None:  # type: ignore
 
 
 @in_cluster(2)
-async def test_without_the_store_all_that_exists_goes_on(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_without_the_store_all_that_exists_goes_on(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     a, b = await one.join(network.id, "a"), await two.join(network.id, "b")
@@ -144,7 +195,9 @@ async def test_without_the_store_all_that_exists_goes_on(shared, one, two) -> No
 
 
 @in_cluster(2)
-async def test_a_daemon_that_starts_without_the_store_knows_what_it_knew(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_daemon_that_starts_without_the_store_knows_what_it_knew(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     a, b = await one.join(network.id, "a"), await two.join(network.id, "b")
@@ -172,7 +225,9 @@ async def test_a_daemon_that_starts_without_the_store_knows_what_it_knew(shared,
 
 
 @in_cluster(2)
-async def test_a_dead_hosts_address_goes_to_who_needs_it_and_it_yields(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_dead_hosts_address_goes_to_who_needs_it_and_it_yields(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     kept, moved = await one.join(network.id, "kept"), await one.join(network.id, "moved")
@@ -194,7 +249,9 @@ async def test_a_dead_hosts_address_goes_to_who_needs_it_and_it_yields(shared, o
 
 
 @in_cluster(2)
-async def test_a_watch_that_is_too_far_behind_reads_again(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_watch_that_is_too_far_behind_reads_again(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     two.way.away = True
@@ -207,7 +264,9 @@ async def test_a_watch_that_is_too_far_behind_reads_again(shared, one, two) -> N
 
 
 @in_cluster(2)
-async def test_a_store_that_lost_everything_is_told_again(shared, one, two) -> None:  # type: ignore[no-untyped-def]
+async def test_a_store_that_lost_everything_is_told_again(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
     network = await one.create("demo")
     await known(network.id, two)
     place = await one.join(network.id, "a")
@@ -244,8 +303,6 @@ async def test_a_store_that_lost_everything_is_told_again(shared, one, two) -> N
     ],
 )
 def test_a_poisoned_endpoint_is_left_out_and_the_rest_goes_on(change: dict[str, object], reason: str) -> None:
-    import json
-
     async def main() -> None:
         shared = FakeCluster()
         async with hosts(shared, 2) as (one, two):
@@ -287,7 +344,9 @@ def test_what_is_no_document_hurts_nobody(value: str) -> None:
 
 
 @in_cluster(3)
-async def test_packets_are_taken_from_the_hosts_that_are_there(shared, one, two, three) -> None:  # type: ignore[no-untyped-def]
+async def test_packets_are_taken_from_the_hosts_that_are_there(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost, three: SimulatedHost
+) -> None:
     def taken() -> set[str]:
         return {
             key.element
@@ -299,3 +358,70 @@ async def test_packets_are_taken_from_the_hosts_that_are_there(shared, one, two,
     await three.cluster.finish(leave=True)
     await until(lambda: taken() == {f"198.51.100.{number}" for number in (1, 2)})
     assert one.cluster.state()[NftKey("overlay_ports", "4789")] == ""
+
+
+def network_document(**change: object) -> str:
+    pool = {"subnet": "10.3.0.0/24", "gateway": "10.3.0.1"} | change.pop("pool", {})  # type: ignore[operator]
+    good = {"schema": 1, "id": "a" * 64, "name": "odd", "created": 1, "vni": 5000, "pools": [pool]}
+    return json.dumps(good | {"ipam_driver": "default"} | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"pool": {"subnet": "0.0.0.0/0"}}, "is too large"),
+        ({"pool": {"subnet": "::/0", "gateway": None}}, "is too large"),
+        ({"pool": {"subnet": "127.0.0.0/24", "gateway": None}}, "that no container can have"),
+        ({"pool": {"subnet": "224.0.0.0/24", "gateway": None}}, "that no container can have"),
+        ({"pool": {"subnet": "198.51.100.0/24", "gateway": None}}, "the address of a host"),
+        ({"pool": {"gateway": "10.4.0.1"}}, "lies outside it"),
+        ({"pools": []}, "it has no subnet"),
+        ({"vni": 0}, "is no number"),
+        ({"vni": 1 << 24}, "is no number"),
+        ({"vni": True}, "is no number"),
+        ({"name": "a b"}, "is no name"),
+        ({"name": "x" * 300}, "at most 255"),
+        ({"name": "a\u0007"}, "cannot be printed"),
+        ({"id": "b" * 64}, "speaks of another network"),
+        ({"options": {"com.docker.network.driver.mtu": "big"}}, "MTU"),
+        ({"options": 1}, "no texts by name"),
+    ],
+)
+def test_a_poisoned_network_is_left_out(change: dict[str, object], reason: str) -> None:
+    async def main() -> None:
+        shared = FakeCluster()
+        async with hosts(shared, 2) as (one, two):
+            await one.way.commit([], [Write(keys.network("a" * 64), network_document(**change))])
+            await until(lambda: bool(refusals(two)))
+            assert reason in refusals(two)[0]
+            assert "a" * 64 not in two.records.networks
+            assert (await two.create("good")).id
+
+    asyncio.run(main())
+
+
+def test_a_sound_network_is_taken() -> None:
+    async def main() -> None:
+        shared = FakeCluster()
+        async with hosts(shared, 2) as (one, two):
+            await one.way.commit([], [Write(keys.network("a" * 64), network_document())])
+            await known("a" * 64, one, two)
+
+    asyncio.run(main())
+
+
+def test_a_host_that_says_that_it_is_here_is_no_member() -> None:
+    async def main() -> None:
+        shared = FakeCluster()
+        async with hosts(shared, 2) as (one, two):
+            stranger = write_member(replace(one.records.members[one.copy.own_id], id="c" * 64))
+            await two.way.commit([], [Write(keys.member("c" * 64), stranger)])
+            await until(lambda: bool(refusals(one)))
+            assert "is this host's own" in refusals(one)[0]
+            assert "c" * 64 not in one.records.members
+
+    asyncio.run(main())
+
+
+def refusals(host: SimulatedHost) -> list[str]:
+    return [event.attributes["reason"] for event in host.context.events._kept if event.action == "refuse"]

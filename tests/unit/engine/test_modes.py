@@ -10,6 +10,7 @@ from fairlead.engine.connections import Connections
 from fairlead.engine.creation import Creation, require_joinable
 from fairlead.engine.files import Files
 from fairlead.engine.networks import Networks
+from fairlead.engine.parts import Parts
 from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.model.commands import CreateContainer
@@ -148,8 +149,10 @@ def require(mode: str, on: str, to: str, *, runs: bool = True) -> None:
         state=ContainerState("running" if runs else "created"),
     )
     shared = context(FakeHost(), known(box))
-    networks = Networks(shared, Sandboxes(shared))
-    connections = Connections(shared, References(shared), networks, *[None] * 3)  # type: ignore[arg-type]
+    sandboxes = Sandboxes(shared)
+    networks = Networks(shared, sandboxes)
+    parts = Parts(shared, References(shared), networks, sandboxes, Files(shared, sandboxes))
+    connections = Connections(parts, Quiet())  # type: ignore[arg-type]
     connections._require_connectable(networks.find(to), box, Attachment(to))
 
 
@@ -195,14 +198,8 @@ def test_an_interface_number_is_not_used_twice() -> None:
     shared.clock = Time()  # type: ignore[assignment]
     sandboxes = Sandboxes(shared)
     networks, files = Networks(shared, sandboxes), Files(shared, sandboxes)
-    connections = Connections(
-        shared,
-        References(shared),
-        networks,
-        sandboxes,
-        files,
-        Quiet(),  # type: ignore[arg-type]
-    )
+    parts = Parts(shared, References(shared), networks, sandboxes, files)
+    connections = Connections(parts, Quiet())  # type: ignore[arg-type]
 
     async def change() -> list[str]:
         await connections.connect("blue", "box", Attachment(""))

@@ -14,7 +14,7 @@ from fairlead.engine.supervision import Supervision, needs
 from fairlead.engine.waits import Waits
 from fairlead.model.config import Settings
 from fairlead.model.container import Container, ContainerState, HostConfig, RestartPolicy
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, Unavailable
 from fairlead.model.records import Records
 from tests.unit.engine.places import FakeHost, bridge, container, context, place, write
 
@@ -29,6 +29,7 @@ class Parts:
     living: dict[str, int] = field(default_factory=dict)
     told: list[tuple[str, str, int]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    away: int = 0  # so many starts find the cluster store away
 
     # the runtime
     async def alive(self) -> dict[str, int]:
@@ -59,6 +60,9 @@ class Parts:
         for _ in range(5 if container_id.startswith("web") else 0):
             await asyncio.sleep(0)  # a start that takes its time
         self.told.append(("start", container_id[:3], restart_count))
+        if self.away:
+            self.away -= 1
+            raise Unavailable("cannot join network demo: the cluster store is away")
         if container_id in self.refused:
             raise Failed("cannot start")
 
@@ -79,7 +83,7 @@ class Parts:
         pass
 
 
-def begin(live_restore: bool, *containers: Container, refused: tuple[str, ...] = ()) -> Parts:
+def begin(live_restore: bool, *containers: Container, refused: tuple[str, ...] = (), away: int = 0) -> Parts:
     """Start a daemon that finds these containers; those that run are alive."""
     known = Records(networks={bridge().id: bridge()})
     for number, each in enumerate(containers):
@@ -90,7 +94,7 @@ def begin(live_restore: bool, *containers: Container, refused: tuple[str, ...] =
     shared = context(FakeHost(), known)
     shared.settings = Settings(live_restore=live_restore)
     parts = Parts(shared, {each.id: 7 for each in containers if each.state.running})
-    parts.refused = {name * 64 for name in refused}
+    parts.refused, parts.away = {name * 64 for name in refused}, away
     shared.runtime = shared.images = shared.clock = parts  # type: ignore[assignment]
 
     async def run() -> None:
@@ -140,6 +144,12 @@ def test_targets_of_links_come_back_first(refused: tuple[str, ...]) -> None:
     app = replace(container("app", links=[(web.id, "db")]), host_config=ALWAYS, state=ended)
     parts = begin(True, web, app, refused=refused)
     assert [name for step, name, _ in parts.told if step == "start"] == ["web", "app"]
+
+
+def test_who_needs_a_store_that_is_away_is_tried_again() -> None:
+    ended = ContainerState("exited", ever_started=True)
+    parts = begin(True, replace(container("app"), host_config=ALWAYS, state=ended), away=2)
+    assert [step for step, _, _ in parts.told] == ["start", "start", "start", "watch"]
 
 
 def test_sharing_a_namespace_is_a_need() -> None:

@@ -12,7 +12,15 @@ from fairlead.model.endpoint import Endpoint, PublishedPort
 from fairlead.model.errors import InvalidParameter
 from fairlead.model.guards import EVERY_GUARD, Guard, parse_guards
 from fairlead.model.host import Family, NftKey, State, SysctlKey
-from fairlead.model.network import ALLOW, BRIDGE_NAME, ENABLE_ICC, TRUSTED_LINKS, Network, Pool
+from fairlead.model.network import (
+    ALLOW,
+    BRIDGE_NAME,
+    DEFAULT_BRIDGE,
+    ENABLE_ICC,
+    TRUSTED_LINKS,
+    Network,
+    Pool,
+)
 from fairlead.model.surroundings import Surroundings
 from fairlead.planner.bridge import bridge_state
 
@@ -137,6 +145,8 @@ PROXY = SysctlKey("", ("net", "ipv4", "conf", "br1", "proxy_arp_pvlan"))
     ("options", "settings", "expected"),
     [
         ({}, Settings(), None),
+        ({DEFAULT_BRIDGE: "true"}, Settings(), "0"),
+        ({DEFAULT_BRIDGE: "true", ENABLE_ICC: "false"}, Settings(), "1"),
         ({ENABLE_ICC: "false"}, Settings(), "1"),
         ({ENABLE_ICC: "false", ALLOW: "layer-2"}, Settings(), "0"),
         ({ENABLE_ICC: "false"}, Settings(iptables=False), "0"),

@@ -5,7 +5,8 @@ from ipaddress import IPv4Address, ip_network
 import pytest
 
 from fairlead.ipam.leases import lease, lowest_free, reserved
-from fairlead.ipam.pools import BUILT_IN, choose, relevant_routes
+from fairlead.ipam.pools import BUILT_IN, choose, pools_in_force, relevant_routes, unique_local
+from fairlead.model.config import AddressPool
 from fairlead.model.errors import Conflict, InvalidParameter
 from fairlead.model.network import Network, Pool
 
@@ -77,3 +78,15 @@ def test_five_hundred_networks_fit_without_overlap() -> None:
 def test_exhausted_pools_are_named_as_docker_does() -> None:
     with pytest.raises(Conflict, match="non-overlapping IPv4 address pool"):
         choose(BUILT_IN, 4, [ip_network("0.0.0.0/0")])
+
+
+def test_ipv6_pools_are_the_engines_own_unless_others_are_configured() -> None:
+    mine, again, other = (unique_local(identity).base for identity in ("one", "one", "two"))
+    assert mine == again != other
+    assert mine.prefixlen == 48 and mine.subnet_of(ip_network("fd00::/8"))
+    configured4 = AddressPool(ip_network("10.0.0.0/8"), 24)
+    configured6 = AddressPool(ip_network("fd00:9::/48"), 64)
+    assert pools_in_force((), "one") == (*BUILT_IN, unique_local("one"))
+    assert pools_in_force((configured4,), "one") == (configured4, unique_local("one"))
+    assert pools_in_force((configured6,), "one") == (configured6, *BUILT_IN)
+    assert str(choose(pools_in_force((), "one"), 6, [])) == str(next(mine.subnets(new_prefix=64)))

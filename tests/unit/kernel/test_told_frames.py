@@ -1,15 +1,24 @@
 """What is encoded and decoded by hand for neighbours says the same as the libraries it stands in for."""
 
-from ipaddress import IPv4Address, IPv6Address
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from hypothesis import given
 from hypothesis import strategies as some
-from pyroute2.netlink.rtnl.ndmsg import ndmsg
+from pyroute2.netlink.rtnl.ndmsg import NTF_MASTER, NTF_SELF, NTF_STICKY, NUD_NOARP, NUD_PERMANENT, ndmsg
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
 
 from fairlead.kernel.announcing import announcement
-from fairlead.kernel.neighbours import forwarding_table, read_neighbour
+from fairlead.kernel.neighbours import (
+    delete_neighbour,
+    forget,
+    forward,
+    forwarding_table,
+    new_neighbour,
+    read_neighbour,
+)
+from fairlead.kernel.netlink import HEADER
 
 MACS = some.binary(min_size=6, max_size=6).map(lambda text: "02" + text.hex(":")[2:])
 
@@ -41,6 +50,30 @@ def test_an_entry_of_a_table(
     message.encode()
     entry = read_neighbour(bytes(message.data))
     assert (entry.mac, entry.address, entry.state, entry.of_bridge) == (mac, address, state, of_bridge)
+
+
+@given(some.ip_addresses(), MACS, some.integers(1, 1 << 30))
+def test_entries_as_they_are_told(address: IPv4Address | IPv6Address, mac: str, index: int) -> None:
+    def told(message: bytes) -> tuple[dict[str, int], dict[str, object]]:
+        read = ndmsg(HEADER.pack(HEADER.size + len(message), 0, 0, 0, 0) + message)
+        read.decode()
+        said = dict(read["attrs"])
+        if "NDA_DST" in said:  # of some addresses there are several texts
+            said["NDA_DST"] = ip_address(said["NDA_DST"])
+        return {name: read[name] for name in ("family", "ifindex", "state", "flags")}, said
+
+    def head(family: int, state: int = 0, flags: int = 0) -> dict[str, int]:
+        return {"family": family, "ifindex": index, "state": state, "flags": flags}
+
+    bridge, ip = socket.AF_BRIDGE, socket.AF_INET if address.version == 4 else socket.AF_INET6
+    mine, place = {"NDA_LLADDR": mac}, {"NDA_DST": address}
+    own, ports = (told(each.message) for each in forward(index, mac, address))
+    assert own == (head(bridge, NUD_PERMANENT | NUD_NOARP, NTF_SELF), mine | place)
+    assert ports == (head(bridge, NUD_NOARP, NTF_MASTER | NTF_STICKY), mine)
+    gone = [told(each.message) for each in forget(index, mac)]
+    assert gone == [(head(bridge, 0, NTF_MASTER), mine), (head(bridge, 0, NTF_SELF), mine)]
+    assert told(new_neighbour(index, address, mac).message) == (head(ip, NUD_PERMANENT), mine | place)
+    assert told(delete_neighbour(index, address).message) == (head(ip), place)
 
 
 def test_an_entry_that_one_table_lacks_or_that_leads_to_several_hosts_is_seen() -> None:

@@ -7,7 +7,7 @@ container is gone is given back, and an endpoint that has lost its claim yields.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 
@@ -16,7 +16,7 @@ from fairlead.engine.cluster.membership import Membership
 from fairlead.engine.cluster.shared import MOST_WRITES, Shared
 from fairlead.engine.context import Context
 from fairlead.ipam.leases import lease
-from fairlead.model.addresses import Address, mac_from_bytes, mac_from_ipv4
+from fairlead.model.addresses import Address, mac_from_bytes
 from fairlead.model.cluster import Claim, RemoteEndpoint
 from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.errors import Conflict, NotFound, Unavailable
@@ -50,7 +50,7 @@ class Claims:
         context: Context,
         shared: Shared,
         membership: Membership,
-        yield_place: Callable[[Endpoint, str], Awaitable[None]],
+        yield_place: Callable[[Endpoint, str], None],
     ):
         self._context = context
         self._shared = shared
@@ -72,6 +72,7 @@ class Claims:
             return await self._acquire(order)
         except LeaseEnded as error:
             self._flying.pop(order.endpoint_id, None)
+            self._shared.lose("this host's lease has ended")
             raise Unavailable(
                 f"cannot join network {order.network.name}: this host is just joining its cluster anew"
             ) from error
@@ -137,16 +138,12 @@ class Claims:
             member_id=self._shared.copy.own_id,
             generation=self._membership.generation,
             vtep=settings.vtep,
-            mac=order.mac or self._mac(ipv4),
+            mac=order.mac or mac_from_bytes(self._context.clock.chance(4)),
             container=order.container,
             ipv4=ipv4,
             ipv6=ipv6,
             names=order.names,
         )
-
-    def _mac(self, ipv4: IPv4Interface | None) -> str:
-        """The hardware address that goes with an address, so that neighbours who remember it stay right."""
-        return mac_from_ipv4(ipv4.ip) if ipv4 else mac_from_bytes(self._context.clock.chance(4))
 
     def _free(self, network: Network, version: int, wanted: Address | None, attempt: int) -> Address:
         """The wanted address, or the lowest free one; after `LOWEST` attempts any.
@@ -216,7 +213,7 @@ class Claims:
             await self._say()
             await self._sweep()
         for endpoint in yielded:
-            await self._yield_place(endpoint, "its address belongs to another host now")
+            self._yield_place(endpoint, "its address belongs to another host now")
 
     def _own(self) -> list[tuple[Network, Endpoint]]:
         """This host's endpoints on global networks."""
@@ -270,7 +267,7 @@ class Claims:
 
     async def _sweep(self) -> None:
         """Give back what no record explains."""
-        existing = {endpoint.id for _, endpoint in self._own()} | self._flying.keys()
+        existing = self._context.records.endpoints.keys() | self._flying.keys()
         copy, surplus = self._shared.copy, []
         for key in list(copy.own()):
             subject = keys.parse(key)
@@ -287,10 +284,11 @@ class Claims:
         """Tell the others that an endpoint is called otherwise; while the store is away, later."""
         if self._shared.away:
             return
-        write = Write(
-            keys.endpoint(endpoint.network_id, endpoint.id), write_endpoint(self.told(endpoint)), self._lease
-        )
-        await self._shared.commit([], [write])
+        key, value = keys.endpoint(endpoint.network_id, endpoint.id), write_endpoint(self.told(endpoint))
+        try:
+            await self._shared.commit([], [Write(key, value, self._lease)])
+        except (StoreAway, LeaseEnded) as error:
+            log.warning("cannot tell the other hosts of endpoint %s now: %s", endpoint.id[:12], error)
 
     def told(self, endpoint: Endpoint) -> RemoteEndpoint:
         """An endpoint of this host as the others are told of it."""

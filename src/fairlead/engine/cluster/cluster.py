@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from fairlead.boundary import Probe
 from fairlead.boundary.cluster import ClusterStore, StoreAway
 from fairlead.engine.cluster.claims import Claims, Order
 from fairlead.engine.cluster.global_networks import GlobalNetworks
@@ -14,12 +16,15 @@ from fairlead.engine.cluster.membership import Membership
 from fairlead.engine.cluster.presence import Presence
 from fairlead.engine.cluster.sessions import Sessions
 from fairlead.engine.cluster.shared import Shared
+from fairlead.engine.cluster.status import Status
 from fairlead.engine.context import Context
 from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.config import Cluster as Settings
 from fairlead.model.endpoint import Endpoint
+from fairlead.model.errors import FairleadError
 from fairlead.model.host import State
 from fairlead.model.network import Network
+from fairlead.model.overlay import OverlayStatus
 from fairlead.overlay.copy import StoreCopy, Touched
 
 log = logging.getLogger(__name__)
@@ -32,6 +37,7 @@ class Reach:
 
     settings: Settings
     store: ClusterStore
+    probe: Probe
 
 
 class Cluster:
@@ -47,30 +53,31 @@ class Cluster:
         self.shared = Shared(reach.store, copy, reach.settings.store)
         self.presence = Presence(context)
         self.membership = Membership(context, self.shared, reach.settings)
-        self.claims = Claims(context, self.shared, self.membership, yield_place)
+        self.claims = Claims(context, self.shared, self.membership, self._yield)
         self.networks = GlobalNetworks(context, self.shared)
         self._intake = Intake(context, copy, self.presence, self._yield_network)
         self.shared.take = self._intake.take
         self._sessions = Sessions(
             context, self.shared, self.membership, self._intake, self.claims, self.networks, self.presence
         )
-        self._task: asyncio.Task[None] | None = None
+        self._status = Status(context, self.shared, self.membership, self.presence, reach.probe)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the daemon's start and end --------------------------------------------------------------
 
     async def begin(self) -> None:
         """Begin to follow the store; what goes on without it does not wait for it."""
         self.shared.copy.own_id = self._context.records.hosts["host"].engine_id
-        self._task = asyncio.get_running_loop().create_task(self._sessions.run())
+        self._spawn(self._sessions.run())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 await self._sessions.tried.wait()
 
     async def finish(self, leave: bool) -> None:
         """Stop following.  With `leave` the others are told that this host is gone."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if leave and not self.shared.away:
             with contextlib.suppress(StoreAway):
                 await self.membership.leave()
@@ -108,8 +115,38 @@ class Cluster:
         """What the host should have for all global networks."""
         return self.presence.state()
 
-    async def _yield_network(self, network: Network, reason: str) -> None:
+    async def status(self, verify: bool) -> OverlayStatus:
+        """How everything stands."""
+        return await self._status.look(verify)
+
+    # -- yielding --------------------------------------------------------------------------------
+
+    def _yield(self, endpoint: Endpoint, reason: str) -> None:
+        """Take a container off a network, behind the caller, who may hold that container's lock."""
+        self._spawn(self._give_up([endpoint], reason))
+
+    def _yield_network(self, network: Network) -> None:
+        self._spawn(self._give_up_network(network))
+
+    async def _give_up(self, endpoints: Sequence[Endpoint], reason: str) -> None:
+        for endpoint in endpoints:
+            try:
+                await self._yield_place(endpoint, reason)
+            except FairleadError as error:
+                log.error("cannot give up the place of endpoint %s: %s", endpoint.id[:12], error.message)
+
+    async def _give_up_network(self, network: Network) -> None:
         """Take this host's containers off a network that is gone, then forget it."""
-        for endpoint in self._context.records.endpoints_on(network.id):
-            await self._yield_place(endpoint, reason)
-        await self._intake.take(Touched(networks={network.id}))
+        await self._give_up(self._context.records.endpoints_on(network.id), "the network was removed")
+        if not self.presence.present(network.id):
+            await self._intake.take(Touched(networks={network.id}))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a task of the cluster failed", exc_info=task.exception())

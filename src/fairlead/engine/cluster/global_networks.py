@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from fairlead.boundary.cluster import LeaseEnded, Unchanged, Write
 from fairlead.engine.cluster.shared import Shared
 from fairlead.engine.context import Context
-from fairlead.ipam.pools import choose, overlaps, relevant_routes
+from fairlead.ipam.pools import choose, overlaps, pools_in_force, relevant_routes
 from fairlead.model.addresses import Subnet
 from fairlead.model.errors import Conflict, Forbidden, InvalidParameter, NotFound, Unavailable
 from fairlead.model.network import Network, Pool
@@ -54,12 +54,15 @@ class GlobalNetworks:
             trust.require_subnets((pool.subnet for pool in wanted.pools), copy.hosts())
         except Refused as refused:
             raise InvalidParameter(f"cannot create network {wanted.name}: {refused.message}") from refused
-        pools = wanted.pools
-        if not any(pool.subnet.version == 4 for pool in pools):
-            subnet = choose(allotment.GLOBAL_POOLS, 4, [*used, *await self._avoided()])
-            pools = (Pool(subnet, gateway=subnet.network_address + 1, gateway_requested=True), *pools)
+        pools = list(wanted.pools)
+        blocks = {4: allotment.GLOBAL_POOLS, 6: pools_in_force((), copy.own_id)}
+        for version, asked in ((4, wanted.enable_ipv4), (6, wanted.enable_ipv6)):
+            if asked and not any(pool.subnet.version == version for pool in pools):
+                subnet = choose(blocks[version], version, [*used, *await self._avoided()])
+                pools.append(Pool(subnet, gateway=subnet.network_address + 1, gateway_requested=True))
+        pools.sort(key=lambda pool: pool.subnet.version)
         vni = allotment.choose_vni(copy.vnis(), self._context.clock.chance(8))
-        return replace(wanted, pools=pools, vni=vni, phase="settled")
+        return replace(wanted, pools=tuple(pools), vni=vni, phase="settled")
 
     async def _avoided(self) -> list[Subnet]:
         """Where no subnet is chosen: what this host has routes to, and all hosts' addresses."""

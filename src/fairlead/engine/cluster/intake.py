@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from fairlead.engine.cluster.presence import Presence
@@ -26,12 +26,13 @@ class Intake:
         context: Context,
         copy: StoreCopy,
         presence: Presence,
-        yield_places: Callable[[Network, str], Awaitable[None]],
+        yield_network: Callable[[Network], None],
     ):
         self._context = context
         self._copy = copy
         self._presence = presence
-        self._yield_places = yield_places
+        self._yield_network = yield_network
+        self._noted = Touched()
 
     async def take_all(self, touched: Touched) -> None:
         """The same for the whole store: what the records have beyond the copy goes too."""
@@ -41,14 +42,25 @@ class Intake:
         touched.endpoints.update({each.id: each.network_id for each in records.remotes.values()})
         await self.take(touched)
 
+    def note(self, touched: Touched) -> None:
+        """Remember for the next `take`, whoever calls it: many changes then cost as much as one."""
+        self._noted.add(touched)
+
     async def take(self, touched: Touched) -> None:
-        """Bring records and kernel into line with the copy, as far as it was touched."""
-        for refusal in touched.refusals:
-            self._tell(refusal)
+        """Bring records and kernel into line with the copy, as far as it was touched: now, or as noted."""
+        self.note(touched)
         async with self._presence.turn:
-            lost = await self._take(touched)
+            noted, self._noted = self._noted, Touched()
+            for refusal in noted.refusals:
+                self._tell(refusal)
+            noted.refusals.clear()
+            try:
+                lost = await self._take(noted)
+            except BaseException:
+                self.note(noted)
+                raise
         for network in lost:
-            await self._yield_places(network, "the network was removed")
+            self._yield_network(network)
 
     def _tell(self, refusal: Refusal) -> None:
         log.warning("the cluster store's %s is left out: %s", refusal.key, refusal.reason)

@@ -53,12 +53,15 @@ class Membership:
         await self._context.ledger.commit(put(replace(host, lease=lease, generation=host.generation + 1)))
         self.alive = True
 
+    async def own(self) -> Member:
+        """This host as the others see it."""
+        name = (await self._context.machine.facts()).name or "unknown"
+        identity = self._shared.copy.own_id
+        return Member(identity, name, self.settings.vtep, self.settings.advertise, self.generation)
+
     async def say(self) -> None:
         """Tell the others that this host is there, if they do not know already."""
-        name = (await self._context.machine.facts()).name or "unknown"
-        own = Member(
-            self._shared.copy.own_id, name, self.settings.vtep, self.settings.advertise, self.generation
-        )
+        own = await self.own()
         key, value = keys.member(own.id), write_member(own)
         if self._shared.copy.value(key) != value:
             await self._shared.commit([], [Write(key, value, self.lease)])

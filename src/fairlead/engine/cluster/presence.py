@@ -12,11 +12,11 @@ from collections.abc import Collection
 from fairlead.engine.context import Context
 from fairlead.firewall.guards import tunnel_guards
 from fairlead.model.cluster import RemoteEndpoint
-from fairlead.model.host import Key, State, Value
+from fairlead.model.host import FdbKey, Key, NeighbourKey, State, Value
 from fairlead.model.network import Network
 from fairlead.planner.drivers import overlay_network
-from fairlead.planner.overlay import remote_state
-from fairlead.planner.steps import absent, transition
+from fairlead.planner.overlay import TUNNEL, overlay_namespace, remote_state
+from fairlead.planner.steps import absent, describe, difference, transition
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,31 @@ class Presence:
     async def admit(self, before: State) -> None:
         """Take such packets from the members that there are now; `before` is what `tunnels` said before."""
         await self._context.reconciler.converge(transition(before, self.tunnels()))
+
+    async def wrong(self, network: Network) -> tuple[str, ...]:
+        """What the kernel has of a network otherwise than it should, in words; nothing is changed."""
+        async with self.turn:
+            desired = self.state_of(network)
+            steps = difference(desired, await self._context.reconciler.observe(list(desired)))
+            surplus = await self._surplus()
+        home = overlay_namespace(network)
+        return (
+            *map(describe, steps),
+            *(f"{key}: nothing is known of it" for key in surplus if key.namespace == home),
+        )
+
+    async def clear(self) -> None:
+        """Take away what overlays have been told beyond what they should know."""
+        async with self.turn:
+            surplus = await self._surplus()
+            await self._context.reconciler.converge(dict.fromkeys(surplus))
+        if surplus:
+            log.warning("took away %d entries of overlay networks that nothing explains", len(surplus))
+
+    async def _surplus(self) -> list[FdbKey | NeighbourKey]:
+        """What tunnel ends know of containers elsewhere, and no record explains."""
+        found = await self._context.reconciler.surplus(self.state())
+        return [key for key in found if isinstance(key, (FdbKey, NeighbourKey)) and key.link == TUNNEL]
 
     def state(self) -> State:
         """What the host should have for all global networks."""

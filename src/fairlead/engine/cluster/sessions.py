@@ -21,6 +21,7 @@ from fairlead.engine.context import Context
 from fairlead.model.addresses import Address
 from fairlead.model.errors import FairleadError
 from fairlead.overlay import keys
+from fairlead.overlay.copy import Touched
 
 log = logging.getLogger(__name__)
 PAUSE = 0.5  # seconds between two sessions
@@ -48,6 +49,7 @@ class Sessions:
         self._claims = claims
         self._networks = networks
         self._presence = presence
+        self._news = asyncio.Event()  # the watch has noted something
         self.tried = asyncio.Event()  # the store has been asked once, with success or without
 
     async def run(self) -> None:
@@ -61,7 +63,6 @@ class Sessions:
                     self._shared.lose(error.message)
                 except (Compacted, LeaseEnded) as error:
                     log.info("reading the cluster store again: %s", error.message)
-                    continue
                 except Exception:
                     log.exception("cannot follow the cluster store")
                     self._shared.lose("the daemon's log says why")
@@ -71,22 +72,25 @@ class Sessions:
 
     async def _session(self) -> None:
         await self._membership.join()
-        revision = await self.compare()
-        self._shared.regain()
-        self.tried.set()
         with _one_of_several():
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._watch(revision))
                 tasks.create_task(self._membership.pulse())
+                revision = await self.compare()
+                self._shared.regain()
+                self.tried.set()
+                tasks.create_task(self._watch(revision))
+                tasks.create_task(self._follow())
                 tasks.create_task(self._compare_often())
+                tasks.create_task(self._until_lost())
 
     async def compare(self) -> int:
         """Read everything, and bring both sides into line: the revision of what was read."""
         copy = self._shared.copy
         copy.own_addresses = frozenset(await self._own_addresses())
+        known = copy.revision
         listing = await self._shared.store.list(keys.ROOT)
         entries = {key: read for key, entry in listing.entries.items() if (read := read_of(entry))}
-        if listing.revision < copy.revision or (keys.POOLS not in entries and self._knows_networks()):
+        if listing.revision < known or (keys.POOLS not in entries and self._knows_networks()):
             log.warning("the cluster store has begun anew: it is told what this host knows")
             copy.reset()
             copy.replace(listing.revision, entries)
@@ -111,12 +115,26 @@ class Sessions:
     async def _watch(self, revision: int) -> None:
         async for changes in self._shared.store.watch(keys.ROOT, revision):
             reads = {key: read_of(entry) for key, entry in changes.entries.items()}
-            await self._shared.hand_on(self._shared.copy.apply(changes.revision, reads))
+            self._intake.note(self._shared.copy.apply(changes.revision, reads))
+            self._news.set()
+
+    async def _follow(self) -> None:
+        """Take what the watch has noted; what comes meanwhile is taken together, next."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._intake.take(Touched())
+
+    async def _until_lost(self) -> None:
+        """A call that found the store away may have been made all the same: read again."""
+        await self._shared.lost.wait()
+        raise StoreAway(self._shared.away)
 
     async def _compare_often(self) -> None:
         while True:
             await self._context.clock.sleep(COMPARISON)
             await self.compare()
+            await self._presence.clear()
 
     async def _repair(self) -> None:
         """Whatever somebody else changes in the kernel comes back, with the store or without."""
@@ -129,6 +147,9 @@ class Sessions:
                     steps = await self._presence.repair(network)
                 except FairleadError as error:
                     log.error("cannot bring network %s into line: %s", network.name, error.message)
+                    continue
+                except Exception:
+                    log.exception("cannot bring network %s into line", network.name)
                     continue
                 if steps:
                     log.warning("network %s was brought into line again: %d steps", network.name, steps)

@@ -1,5 +1,6 @@
 """The shared store as the engine uses it: one copy of it, changes through it, and whether it is near."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ class Shared:
     address: str  # for messages
     take: Callable[[Touched], Awaitable[None]] | None = None
     away: str = "it has not been reached yet"  # why the store cannot be used now, "" if it can
+    lost: asyncio.Event = field(default_factory=asyncio.Event)  # somebody has found the store away
     _told: bool = field(default=False)
 
     def require_near(self, what: str) -> None:
@@ -41,12 +43,14 @@ class Shared:
         if not self.away or not self._told:
             log.warning("the cluster store %s is away: %s", self.address, reason)
         self.away, self._told = reason or "no answer", True
+        self.lost.set()
 
     def regain(self) -> None:
         """From now on the store is near."""
         if self.away:
             log.info("the cluster store %s is near", self.address)
         self.away = ""
+        self.lost.clear()
 
     async def commit(self, conditions: Sequence[Unchanged], writes: Sequence[Write]) -> Committed:
         """A transaction; what it writes is in the copy when this returns.  StoreAway, LeaseEnded."""
