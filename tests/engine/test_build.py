@@ -52,9 +52,9 @@ def left_over(host: Host) -> str:
 def test_the_docker_command_line_builds_tags_and_uses_what_it_has_built(clean: Host, context: Path) -> None:
     (context / "Dockerfile").write_text(
         "ARG BASE=busybox\nFROM web AS pages\nRUN echo built > /www/built\n"
-        "FROM $BASE\nARG WHO=nobody\nLABEL kind=test\nRUN echo hello $WHO \\\n  && id -u\n"
+        "FROM $BASE\nARG WHO=nobody\nRUN echo hello $WHO \\\n  && id -u\n"
         "COPY --from=pages /www /www\nCOPY note /\n"
-        'VOLUME /data\nONBUILD RUN true\nHEALTHCHECK --interval=5s CMD true\nUSER nobody\nCMD ["cat", "/note"]\n'
+        'ONBUILD RUN true\nHEALTHCHECK --interval=5s CMD true\nUSER nobody\nCMD ["cat", "/note"]\n'
     )
     before = left_over(clean)
     told = clean.run(
@@ -62,8 +62,8 @@ def test_the_docker_command_line_builds_tags_and_uses_what_it_has_built(clean: H
     )
     identity = clean.run("docker image inspect -f '{{.Id}}' made:1", check=True).stdout.strip()
     lines = told.stdout.splitlines()
-    assert "Step 1/14 : ARG BASE=busybox" in lines
-    assert "Step 7/14 : RUN echo hello $WHO   && id -u" in lines
+    assert "Step 1/13 : ARG BASE=busybox" in lines
+    assert "Step 6/13 : RUN echo hello $WHO   && id -u" in lines
     assert lines[lines.index("hello you") + 1] == "0"
     digits = identity.removeprefix("sha256:")[:12]
     assert lines[-4:] == [
@@ -77,12 +77,12 @@ def test_the_docker_command_line_builds_tags_and_uses_what_it_has_built(clean: H
     shown = clean.run(
         "docker image inspect -f '{{json .Config.Healthcheck.Test}} {{.Config.Labels}} {{.Config.OnBuild}}' made:1"
     ).stdout
-    assert shown == '["CMD-SHELL","true"] map[kind:test more:yes] [RUN true]\n'
+    assert shown == '["CMD-SHELL","true"] map[more:yes] [RUN true]\n'
     layers = "docker image inspect -f '{{index .RootFS.Layers 0}}' "
     assert clean.run(layers + "made:1").stdout == clean.run(layers + "busybox").stdout
     assert "COPY" in clean.run("docker history made:1").stdout
     again = clean.run(f"{BUILD} -t made:1 --build-arg WHO=you --label more=yes {context}", check=True).stdout
-    assert again.count(" ---> Using cache\n") >= 10
+    assert again.count(" ---> Using cache\n") == 10
     assert f"Successfully built {digits}\n" in again
     clean.run("docker rmi made:1 made:2 && docker image prune -f", check=True)
     assert left_over(clean) == before

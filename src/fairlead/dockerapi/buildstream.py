@@ -18,10 +18,11 @@ _EXIT = re.compile(r"while running runtime: exit status (\d+)$")
 _NOT_THERE = re.compile(r'copier: (?:stat|get): (?:lstat |stat )?"?/?(.*?)"?: no such file or directory')
 _NO_REPOSITORY = re.compile(r"requested access to the resource is denied|repository name not known")
 _COMMIT = "COMMIT"
+_COMMITTING = re.compile(r"(?:\[\d+/\d+\] )?COMMIT$")
 # Where a line that is not finished may be buildah's, or may still become so.
 _BEGINNINGS = ("STEP ", "--> ", _ERROR, _COMMIT, "[Warning] one or more build args")
-_HELD = re.compile(r"(?:\[\d+/\d+\] )?STEP |" + "|".join(map(re.escape, _BEGINNINGS[1:])))
-_STAGE = re.compile(r"\[\d*(?:/\d*(?:\](?: S?T?E?P?)?)?)?")
+_HELD = re.compile(r"(?:\[\d+/\d+\] )?(?:STEP |COMMIT)|" + "|".join(map(re.escape, _BEGINNINGS)))
+_STAGE = re.compile(r"\[\d*(?:/\d*(?:\](?: (?:S?T?E?P?|C?O?M?M?I?T?))?)?)?")
 # Longer than any line that buildah itself writes.
 _LONGEST_HELD = 4096
 
@@ -88,7 +89,7 @@ class Narration:
 
     def _line(self, line: str) -> Iterator[Message]:
         done = _DONE.search(line)
-        if done and self._held == _COMMIT:
+        if done and _COMMITTING.fullmatch(self._held):
             self._held = ""
         yield from self._released()
         found = _STEP.search(line)
@@ -102,9 +103,9 @@ class Narration:
             before, marker, after = line.partition(_ERROR)
             yield from self._before(before)
             self._error = self._held = marker + after
-        elif line.endswith(_COMMIT):
-            yield from self._before(line.removesuffix(_COMMIT))
-            self._held = _COMMIT
+        elif committing := _COMMITTING.search(line):
+            yield from self._before(line[: committing.start()])
+            self._held = committing[0]
         elif unused := _UNUSED.search(line):
             yield _stream(f"[Warning] One or more build-args [{unused[1]}] were not consumed\n")
         elif self._between and _WHOLE.fullmatch(line):

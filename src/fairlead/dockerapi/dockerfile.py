@@ -6,7 +6,7 @@ Docker's parser.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fairlead.model.errors import InvalidParameter
@@ -52,6 +52,14 @@ class Dockerfile:
             if target.lower() in (stage_name(stage), str(number)):
                 return Dockerfile(self.arguments, self.stages[: number + 1])
         raise InvalidParameter(f"failed to reach build target {target} in Dockerfile")
+
+    def with_labels(self, labels: Mapping[str, str]) -> "Dockerfile":
+        """With the labels that a client asks for: one more step at the end."""
+        if not labels:
+            return self
+        text = "LABEL " + " ".join(f'"{name}"="{value}"' for name, value in sorted(labels.items()))
+        last = (*self.stages[-1], Instruction("LABEL", text, 0))
+        return Dockerfile(self.arguments, (*self.stages[:-1], last))
 
     @property
     def total(self) -> int:

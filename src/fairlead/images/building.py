@@ -60,6 +60,7 @@ class BuildahBuilder:
             directory = scratch / "context"
             text = await asyncio.to_thread(_unpacked, received, directory, request.dockerfile)
             plan = parse_dockerfile(text, request.dockerfile).until(request.target)
+            plan = plan.with_labels(request.labels)
             (scratch / "Dockerfile").write_text(text, encoding="utf-8", errors="surrogateescape")
             environment = await self._environment(scratch, plan, request)
             mark = _MARK + identity[:12]

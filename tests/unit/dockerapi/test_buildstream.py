@@ -10,14 +10,14 @@ from fairlead.dockerapi.dockerfile import parse_dockerfile
 FILE = "ARG B=box\nFROM $B AS one\nRUN echo hi\nFROM one\nCOPY a /\n"
 BASE, FIRST, WHOLE = "b" * 64, "1" * 64, "2" * 64
 OUTPUT = (
-    "[1/2] STEP 1/2: FROM box AS one\n[1/2] STEP 2/2: RUN echo hi\nhi\nSTEP 9/9: not one\n"
+    "[1/2] STEP 1/2: FROM box AS one\n[1/2] STEP 2/2: RUN echo hi\nhi\nSTEP 9/9: not one\nCOMMIT\n"
     "Error: a command's own\n50%\r100%--> 11111111111\n"
     "[2/2] STEP 1/2: FROM 1111\n[2/2] STEP 2/2: COPY a /\n--> Using cache " + WHOLE + "\n"
-    "COMMIT\n--> 22222222222\n[Warning] one or more build args were not consumed: [X]\n" + WHOLE + "\n"
+    "[2/2] COMMIT\n--> 22222222222\n[Warning] one or more build args were not consumed: [X]\n" + WHOLE + "\n"
 )
 TOLD = (
     "Step 1/5 : ARG B=box\nStep 2/5 : FROM $B AS one\n ---> bbbbbbbbbbbb\nStep 3/5 : RUN echo hi\n"
-    "hi\nSTEP 9/9: not one\nError: a command's own\n50%\r100% ---> 111111111111\n"
+    "hi\nSTEP 9/9: not one\nCOMMIT\nError: a command's own\n50%\r100% ---> 111111111111\n"
     "Step 4/5 : FROM one\nStep 5/5 : COPY a /\n ---> Using cache\n ---> 222222222222\n"
     "[Warning] One or more build-args [X] were not consumed\n"
 )

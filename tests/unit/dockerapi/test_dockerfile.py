@@ -37,6 +37,8 @@ def test_a_target_ends_the_file_by_name_or_number() -> None:
     assert plan.until("") == plan
     assert plan.until("BUILD").total == 6
     assert plan.until("1").total == 8
+    labelled = plan.until("build").with_labels({"b": "1", "a": "2"})
+    assert (labelled.total, labelled.stages[-1][-1].text) == (7, 'LABEL "a"="2" "b"="1"')
     with pytest.raises(InvalidParameter, match="failed to reach build target late in Dockerfile"):
         plan.until("late")
 
