@@ -159,6 +159,37 @@ def test_what_comes_while_a_host_is_busy_is_taken_together(monkeypatch: pytest.M
     asyncio.run(main())
 
 
+def test_a_session_that_ends_midway_leaves_no_stale_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "COMPARISON", 1e6)
+
+    async def main() -> None:
+        async with hosts(FakeCluster(), 2) as (one, two):
+            network = await one.create("demo")
+            await known(network.id, two)
+            await two.join(network.id, "own")
+            place = await one.join(network.id, "a")
+            await until(lambda: place.id in two.records.remotes)
+            async with two.cluster.presence.turn:
+                pass
+            go_on, observe = asyncio.Event(), two.paper.observe
+
+            async def slowly(keys):  # type: ignore[no-untyped-def]
+                await go_on.wait()
+                return await observe(keys)
+
+            monkeypatch.setattr(two.paper, "observe", slowly)
+            await one.part(place)
+            await until(lambda: place.id not in two.records.remotes)
+            two.cluster.shared.lose("it did not answer in time")
+            await asyncio.sleep(0.01)
+            go_on.set()
+            await until(
+                lambda: not any(value for key, value in two.paper.there.items() if type(key) is FdbKey)
+            )
+
+    asyncio.run(main())
+
+
 @in_cluster(2)
 async def test_a_network_in_use_stays(shared: FakeCluster, one: SimulatedHost, two: SimulatedHost) -> None:
     network = await one.create("demo")

@@ -1,5 +1,6 @@
 """What is believed of the shared store becomes records, and what follows from them in the kernel."""
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable
@@ -47,8 +48,20 @@ class Intake:
         self._noted.add(touched)
 
     async def take(self, touched: Touched) -> None:
-        """Bring records and kernel into line with the copy, as far as it was touched: now, or as noted."""
+        """Bring records and kernel into line with the copy, as far as it was touched: now, or as noted.
+
+        What was begun is finished, even if the caller is cancelled: the records would be in line
+        already, and nothing would ever tell the kernel.
+        """
         self.note(touched)
+        taking = asyncio.ensure_future(self._take_noted())
+        try:
+            await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.wait([taking])
+            raise
+
+    async def _take_noted(self) -> None:
         async with self._presence.turn:
             noted, self._noted = self._noted, Touched()
             for refusal in noted.refusals:
