@@ -456,3 +456,10 @@ def test_a_host_that_says_that_it_is_here_is_no_member() -> None:
 
 def refusals(host: SimulatedHost) -> list[str]:
     return [event.attributes["reason"] for event in host.context.events._kept if event.action == "refuse"]
+
+
+@pytest.mark.parametrize(
+    ("took", "seconds"), [(0.0, 4.0), (0.08, 4.0), (0.2, 10.0), (5.0, 40.0), (-1.0, 4.0)]
+)
+def test_what_takes_long_is_looked_at_more_rarely(took: float, seconds: float) -> None:
+    assert sessions.pause(4.0, took) == pytest.approx(seconds)

@@ -25,8 +25,10 @@ from fairlead.overlay.copy import Touched
 
 log = logging.getLogger(__name__)
 PAUSE = 0.5  # seconds between two sessions
-COMPARISON = 60.0  # seconds between two whole readings
-REPAIR = 4.0  # seconds between two looks at what the kernel has of the networks that are present
+COMPARISON = 60.0  # seconds between two whole readings, at least
+REPAIR = 4.0  # seconds between two looks at what the kernel has of the networks that are present, at least
+SHARE = 0.02  # of a host's time that such reading, and such looking, may take
+RARELY = 10  # however long they take: so much rarer at most
 
 
 class Sessions:
@@ -131,15 +133,20 @@ class Sessions:
         raise StoreAway(self._shared.away)
 
     async def _compare_often(self) -> None:
+        clock, took = self._context.clock, 0.0
         while True:
-            await self._context.clock.sleep(COMPARISON)
+            await clock.sleep(pause(COMPARISON, took))
+            began = clock.now()
             await self.compare()
             await self._presence.clear()
+            took = (clock.now() - began) / 1e9
 
     async def _repair(self) -> None:
         """Whatever somebody else changes in the kernel comes back, with the store or without."""
+        clock, took = self._context.clock, 0.0
         while True:
-            await self._context.clock.sleep(REPAIR)
+            await clock.sleep(pause(REPAIR, took))
+            began = clock.now()
             for network in list(self._context.records.networks.values()):
                 if network.scope != "global" or not self._presence.present(network.id):
                     continue
@@ -153,6 +160,12 @@ class Sessions:
                     continue
                 if steps:
                     log.warning("network %s was brought into line again: %d steps", network.name, steps)
+            took = (clock.now() - began) / 1e9
+
+
+def pause(least: float, took: float) -> float:
+    """Seconds until something that took so long is done again: large clusters are looked at more rarely."""
+    return min(max(least, took / SHARE), RARELY * least)
 
 
 @contextlib.contextmanager
