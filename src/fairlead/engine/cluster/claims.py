@@ -26,7 +26,7 @@ from fairlead.overlay.documents import write_claim, write_endpoint
 from fairlead.overlay.trust import places
 
 log = logging.getLogger(__name__)
-LOWEST = 2  # tries for the lowest free address; then others are choosing too, and chance decides
+LOWEST = 1  # tries for the lowest free address; then others are choosing too, and chance decides
 TRIES = 50
 
 

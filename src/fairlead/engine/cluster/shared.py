@@ -10,6 +10,7 @@ from fairlead.overlay.copy import Read, StoreCopy, Touched
 
 log = logging.getLogger(__name__)
 MOST_WRITES = 100  # in one transaction; etcd's own limit is 128
+AT_ONCE = 8  # calls under way; more would wait at etcd, where waiting counts as no answer
 
 
 def read_of(entry: Entry | None) -> Read | None:
@@ -28,6 +29,7 @@ class Shared:
     away: str = "it has not been reached yet"  # why the store cannot be used now, "" if it can
     lost: asyncio.Event = field(default_factory=asyncio.Event)  # somebody has found the store away
     _told: bool = field(default=False)
+    _calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     def require_near(self, what: str) -> None:
         """StoreAway at once if the store was away when last asked; `what` completes "cannot"."""
@@ -55,7 +57,8 @@ class Shared:
     async def commit(self, conditions: Sequence[Unchanged], writes: Sequence[Write]) -> Committed:
         """A transaction; what it writes is in the copy when this returns.  StoreAway, LeaseEnded."""
         try:
-            committed = await self.store.commit(conditions, writes)
+            async with self._calls:
+                committed = await self.store.commit(conditions, writes)
         except StoreAway as error:
             self.lose(error.message)
             raise
@@ -71,7 +74,8 @@ class Shared:
         """Read keys anew, or all that begin with one that ends in a slash: the watch may be behind."""
         for key in wanted:
             try:
-                listing = await self.store.list(key)
+                async with self._calls:
+                    listing = await self.store.list(key)
             except StoreAway as error:
                 self.lose(error.message)
                 raise
