@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import contenders, latency, names, networks, overlay, scale, store, traffic
+from bench import contenders, latency, names, networks, overlay, rounds, scale, store, traffic
 from bench.contenders import Contender
 from bench.results import Measure, Results
 from fairlead import process
@@ -80,8 +80,8 @@ class Benchmark:
             self.turn(f"run, {network}", plan.rounds, lambda each, n=network: latency.run_once(each, n))  # type: ignore[misc]
         for network in latency.NETWORKS:
             self.turn(f"life, {network}", plan.rounds, lambda each, n=network: latency.life(each, n))  # type: ignore[misc]
-        for count, rounds in plan.ports:
-            self.turn(f"{count} ports", rounds, lambda each, n=count: latency.publish(each, n))  # type: ignore[misc]
+        for count, times in plan.ports:
+            self.turn(f"{count} ports", times, lambda each, n=count: latency.publish(each, n))  # type: ignore[misc]
         self.turn("traffic", min(5, plan.rounds), lambda each: traffic.measure(self.lab, each, plan.seconds))
         self.turn(f"{plan.crowd} containers", 1, lambda each: latency.crowd(each, plan.crowd, workers=4))
 
@@ -166,7 +166,7 @@ def main() -> int:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("engines", "names", "networks", "overlay", "scale", "store"),
+        choices=("engines", "names", "networks", "overlay", "rounds", "scale", "store"),
         default="engines",
         help="what is measured",
     )
@@ -188,6 +188,10 @@ def main() -> int:
             scale.write(scale.measure(scale.Plan.quick() if options.quick else full), facts, options.results)
         )
         return 0
+    if options.part == "rounds":
+        wrong = rounds.measure(rounds.Plan.quick() if options.quick else rounds.Plan.full(), print)
+        print("\n".join(wrong) or "nothing was wrong")
+        return 1 if wrong else 0
     if options.part == "store":
         results = shared_store(store.Plan.quick() if options.quick else store.Plan.full())
     elif options.part == "overlay":

@@ -30,7 +30,7 @@ class Plan:
 
     steps: tuple[int, ...]  # hosts
     endpoints: int  # of each host
-    whole: int = 8  # hosts with the whole control plane; the others listen
+    whole: int = 4  # hosts with the whole control plane; the others listen
     burst: int = 100  # endpoints that start at once
     idle: float = 12.0  # seconds of rest that are watched
     bend: float = 10.0  # seconds for agreement that are too long: no more doubling
@@ -65,6 +65,7 @@ class Row:
     burst_claimed: float  # until the last of the endpoints has its address
     burst_agreed: float  # and until all whole hosts send to all of them
     burst_heard: float  # and until the last listener has heard of it
+    burst_refused: int  # starts that the store did not answer in time, and that were made again
     burst_processor: float  # of one whole host
     burst_mb: float  # to one whole host
     burst_etcd: float  # etcd's processor
@@ -175,6 +176,7 @@ class Conductor:
             "burst_claimed": said["claimed"] - said["began"],
             "burst_agreed": said["agreed"] - said["began"],
             "burst_heard": heard["last"] - said["began"],
+            "burst_refused": said["refused"],
             "burst_processor": (after["processor"] - before["processor"]) / plan.whole,
             "burst_mb": _bytes(before, after) / MEGABYTE / plan.whole,
             "burst_etcd": _processor(store, later),

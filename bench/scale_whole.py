@@ -8,6 +8,7 @@ here - but for the host that joins last, if this process may change links.
 import asyncio
 import itertools
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.config import Cluster as ClusterSettings
 from fairlead.model.config import Settings
 from fairlead.model.endpoint import Attachment, Endpoint
+from fairlead.model.errors import Unavailable
 from fairlead.model.host import FdbKey, Key, State, Step, Value
 from fairlead.model.network import Network, Pool
 from fairlead.model.records import HostRecord
@@ -42,6 +44,7 @@ FIRST_VTEP = ip_address("172.16.0.1")
 # Seconds.  Longer than the engine's ten: here a host may be slow only because all share one machine.
 TTL, HEARTBEAT = 60, 3
 GLANCE = 0.01  # seconds between two looks at what has come
+AGAIN = 0.5  # seconds until what was refused is tried again
 LIMIT = 120.0  # seconds for anything to come
 
 
@@ -62,7 +65,11 @@ class PaperKernel:
 
     async def perform(self, steps: Sequence[Step]) -> None:
         """Do as told."""
-        self.there.update((step.key, step.after) for step in steps)
+        for step in steps:
+            if step.after is None:
+                self.there.pop(step.key, None)
+            else:
+                self.there[step.key] = step.after
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ class WholeHost:
         self.cluster = Cluster(self.context, Reach(cluster, store, nothing), self._yield)  # type: ignore[arg-type]
 
     async def _yield(self, endpoint: Endpoint, reason: str) -> None:
-        raise AssertionError(f"endpoint {endpoint.id[:12]} has lost its place: {reason}")
+        print(f"host {self.vtep}: endpoint {endpoint.id[:12]} loses its place: {reason}", file=sys.stderr)
 
     async def begin(self) -> None:
         """Join, and know what the others have said."""
@@ -134,9 +141,9 @@ class WholeHost:
         assert found is not None
         return found
 
-    async def create(self) -> None:
+    async def create(self, subnet: IPv4Network = SUBNET) -> None:
         """Make the network."""
-        pool = Pool(SUBNET, gateway=SUBNET[1], subnet_requested=True)
+        pool = Pool(subnet, gateway=subnet[1], subnet_requested=True)
         network = Network(self.context.new_id(), NETWORK, "overlay", 1, 1, scope="global", pools=(pool,))
         await self.cluster.networks.create(network)
 
@@ -171,6 +178,7 @@ class WholeHosts:
         self._directory = tempfile.TemporaryDirectory(prefix="bench-scale-")
         self._numbers = itertools.count()
         self._hosts: list[WholeHost] = []
+        self._refused = 0
         self._started: list[tuple[WholeHost, RemoteEndpoint]] = []
 
     def _new_host(self, links: KernelLinks | None = None) -> WholeHost:
@@ -202,7 +210,8 @@ class WholeHosts:
         """So many endpoints start at once, dealt over the hosts; when all others send to all of them."""
         began = time.monotonic()
         hosts = list(itertools.islice(itertools.cycle(self._hosts), count))
-        places = await asyncio.gather(*(host.join(f"new{number}") for number, host in enumerate(hosts)))
+        self._refused = 0
+        places = await asyncio.gather(*(self._insist(host, f"new{n}") for n, host in enumerate(hosts)))
         self._started = list(zip(hosts, places, strict=True))
         claimed = time.monotonic()
         revision = max(host.cluster.shared.copy.revision for host in self._hosts)
@@ -210,7 +219,17 @@ class WholeHosts:
             (host, place.mac) for host in self._hosts for owner, place in self._started if owner is not host
         ]
         await until(lambda: all(host.sends(mac) for host, mac in wanted))
-        return {"began": began, "claimed": claimed, "agreed": time.monotonic(), "revision": revision}
+        found = {"began": began, "claimed": claimed, "agreed": time.monotonic(), "revision": revision}
+        return {**found, "refused": self._refused}
+
+    async def _insist(self, host: WholeHost, name: str) -> RemoteEndpoint:
+        """Start again what is refused because the store did not answer in time, as a user would."""
+        while True:
+            try:
+                return await host.join(name)
+            except Unavailable:
+                self._refused += 1
+                await asyncio.sleep(AGAIN)
 
     async def stop(self) -> dict[str, object]:
         """What was started last ends."""
