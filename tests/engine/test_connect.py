@@ -105,3 +105,19 @@ def test_an_address_that_a_stopped_container_asked_for_is_not_handed_out(blue: H
     blue.run("docker create --name away --network tiny --ip 10.9.0.3 busybox sleep 1000", check=True)
     run = "docker run -d --network tiny busybox sleep 1000"
     assert [blue.run(run).ok for _ in range(6)] == [True] * 5 + [False], "where nothing else is left, it is"
+
+
+def test_a_container_that_does_not_run_leaves_a_network_that_is_gone(blue: Host) -> None:
+    blue.run("docker create --name box busybox sleep 1000; docker network connect aside box", check=True)
+    blue.run("docker network rm aside", check=True)
+    assert "network aside not found" in blue.run("docker start box").stderr
+    blue.run("docker network disconnect aside box; docker start box", check=True)
+    assert "network aside not found" in blue.run("docker network disconnect aside box").stderr
+
+
+def test_links_are_for_the_default_network(blue: Host) -> None:
+    blue.run("docker run -d --name box --network aside busybox sleep 1000", check=True)
+    words = "Cannot link to /box, as it does not belong to the default network"
+    assert words in blue.run("docker run --rm --link box busybox true").stderr
+    words = "conflicting options: host type networking can't be used with links"
+    assert words in blue.run("docker run --rm --network host --link box busybox true").stderr

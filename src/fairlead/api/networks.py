@@ -53,7 +53,11 @@ async def connect(engine: Engine, request: Request) -> Answer:
 async def disconnect(engine: Engine, request: Request) -> Answer:
     """POST /networks/{id}/disconnect."""
     container, force = documents.parse_disconnect(await read_json(request))
-    network = _known(engine, request)
+    try:
+        network = _known(engine, request)
+    except NotFound:
+        # It may be gone, and a container still be meant to join it.
+        network = request.variables["id"]
     _require_name(container)
     await engine.connections.disconnect(network, container, force)
     return Answer()

@@ -101,7 +101,11 @@ class Connections:
 
     async def disconnect(self, reference: str, container: str, force: bool = False) -> None:
         """Take a container off a network.  Refused in Docker's words."""
-        network = self._networks.find(reference)
+        try:
+            network = self._networks.find(reference)
+        except NotFound:
+            await self._forget(reference, container)
+            return
         found = self._find_for_disconnect(container, force)
         async with self._context.lock(found.id):
             found = self._references.find(found.id)
@@ -117,6 +121,20 @@ class Connections:
                 return
             await self._change(found, stay, await self._without(found, stay, network))
         self._lifecycle.tell_network("disconnect", network.id, network.name, network.driver, found.id)
+
+    async def _forget(self, network: str, container: str) -> None:
+        """Take a container that does not run off a network that is no more, or it could never start again."""
+        missing = NotFound(f"network {network} not found")
+        try:
+            identity = self._references.find(container).id
+        except NotFound:
+            raise missing from None
+        async with self._context.lock(identity):
+            found = self._references.find(identity)
+            kept = tuple(each for each in found.attachments if each.network != network)
+            if found.state.running or len(kept) == len(found.attachments):
+                raise missing
+            await self._context.ledger.commit(put(replace(found, attachments=kept)))
 
     async def _without(self, container: Container, stay: Stay, network: Network) -> Stay:
         """The stay after the container has left a network."""

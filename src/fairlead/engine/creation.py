@@ -14,6 +14,9 @@ from fairlead.model.endpoint import Attachment
 from fairlead.model.errors import Failed, FairleadError, InvalidParameter, NotFound
 
 CONFLICT = "conflicting options: "
+HOST_LINKS = (
+    CONFLICT + "host type networking can't be used with links. This would result in undefined behavior"
+)
 
 
 class Creation:
@@ -139,10 +142,7 @@ class Creation:
             except NotFound as error:
                 raise InvalidParameter(f"could not get container for {name}: {error.message}") from error
             if target.host_config.network_mode == "host":
-                raise InvalidParameter(
-                    "conflicting options: host type networking can't be used with links. This would result "
-                    "in undefined behavior"
-                )
+                raise InvalidParameter(HOST_LINKS)
             links.append((target.id, alias or target.name))
         return tuple(links)
 
@@ -158,6 +158,8 @@ class Creation:
                 f"the working directory '{config.working_dir}' is invalid, it needs to be an absolute path"
             )
         mode = host_config.network_mode
+        if mode == "host" and host_config.links:
+            raise InvalidParameter(HOST_LINKS)
         if not mode.startswith("container:"):
             return
         if not mode.partition(":")[2]:

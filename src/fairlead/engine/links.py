@@ -33,12 +33,18 @@ def targets(records: Records, container: Container) -> list[tuple[Container, str
 
 
 def require_running(records: Records, container: Container) -> None:
-    """Refuse to start a container with a link to one that does not run, or is no more."""
+    """Refuse to start a container with a link to one that does not run, is no more, or is elsewhere."""
     for target, alias in container.links:
         found = records.containers.get(target)
         if found is None or not found.state.running:
             name = found.name if found else target
             raise Failed(f"Cannot link to a non running container: /{name} AS /{container.name}/{alias}")
+        if _on_default(container) and not _on_default(found):
+            raise Failed(f"Cannot link to /{found.name}, as it does not belong to the default network")
+
+
+def _on_default(container: Container) -> bool:
+    return any(each.network == "bridge" for each in container.attachments)
 
 
 def openings(records: Records, container: Container, network: Network) -> tuple[Opening, ...]:
@@ -77,11 +83,31 @@ def environment(child: str, alias: str, address: IPv4Address, target: Container)
             f"{start}_PORT={number}",
             f"{start}_PROTO={protocol}",
         ]
+    variables += _ranges(prefix, address, ports)
     variables.append(f"{prefix}_NAME=/{child}/{alias}")
     for text in target.config.env:
         name, separator, value = text.partition("=")
         if separator and name not in OWN:
             variables.append(f"{prefix}_ENV_{name}={value}")
+    return variables
+
+
+def _ranges(prefix: str, address: IPv4Address, ports: list[tuple[int, str]]) -> list[str]:
+    """What is told of runs of ports beside each of them: under the first one's number, where they end."""
+    variables = []
+    for first, protocol in ports:
+        if (first - 1, protocol) in ports or (first + 1, protocol) not in ports:
+            continue
+        last = first
+        while (last + 1, protocol) in ports:
+            last += 1
+        start = f"{prefix}_PORT_{first}_{protocol.upper()}"
+        variables += [
+            f"{start}_START={protocol}://{address}:{first}",
+            f"{start}_PORT_START={first}",
+            f"{start}_END={protocol}://{address}:{last}",
+            f"{start}_PORT_END={last}",
+        ]
     return variables
 
 

@@ -12,7 +12,7 @@ from fairlead.engine.ledger import drop
 from fairlead.engine.linking import Linking
 from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.model.container import ContainerState
-from fairlead.model.endpoint import Opening
+from fairlead.model.endpoint import Attachment, Opening
 from fairlead.model.errors import Failed
 from fairlead.model.host import RuleKey
 from fairlead.model.records import Records
@@ -48,6 +48,23 @@ def test_a_link_to_a_container_that_does_not_run_is_refused() -> None:
     # A target that was removed is kept by its name.
     with pytest.raises(Failed, match=words):
         links.require_running(known, replace(LINKED, links=(("web", "site"),)))
+
+
+def test_a_run_of_ports_is_told_as_one_beside_each_of_them() -> None:
+    target = container("db", exposed=["7000/tcp", "7001/tcp", "7002/tcp", "7001/udp"])
+    told = links.environment("app", "db-1", ip_address("172.17.0.2"), target)
+    assert "DB_1_PORT_7000_TCP_START=tcp://172.17.0.2:7000" in told
+    assert "DB_1_PORT_7000_TCP_END=tcp://172.17.0.2:7002" in told
+    assert [text for text in told if "_PORT_START" in text] == ["DB_1_PORT_7000_TCP_PORT_START=7000"]
+    assert [text for text in told if "_PORT_END" in text] == ["DB_1_PORT_7000_TCP_PORT_END=7002"]
+
+
+def test_a_link_does_not_lead_off_the_default_network() -> None:
+    known = records()
+    write(known, replace(WEB, attachments=(Attachment("blue"),)))
+    links.require_running(known, replace(LINKED, attachments=()))
+    with pytest.raises(Failed, match="Cannot link to /web, as it does not belong to the default network"):
+        links.require_running(known, replace(LINKED, attachments=(Attachment("bridge"),)))
 
 
 def test_ports_are_opened_only_where_containers_may_not_talk() -> None:
