@@ -1,6 +1,7 @@
 """Settings that change between two lives of the daemon: what is there follows them."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 import pytest
 
@@ -42,6 +43,37 @@ def test_an_unused_docker0_moves_to_the_configured_blocks(restarted: Host) -> No
     host.run("docker network create first", check=True)
     subnet = host.run("docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' first", check=True)
     assert subnet.stdout.strip() == "10.80.1.0/24"
+
+
+def test_docker0_has_ipv6_where_the_daemon_is_told_so(restarted: Host) -> None:
+    host = restarted
+    host.run("docker run -d --name older busybox sleep 100", check=True)
+    host.stop_engine()
+    host.start_engine("--ipv6", "--fixed-cidr-v6", "fd00:99::/64")
+    host.run("docker run -d --name web -p '[::1]:8080:80' web", check=True)
+    wanted = "IPAddress MacAddress GlobalIPv6Address IPv6Gateway".split()
+    template = " ".join(f"{{{{.NetworkSettings.{each}}}}}" for each in wanted)
+    shown = host.run(f"docker inspect -f '{template}' web", check=True).stdout.split()
+    own = str(ip_address("fd00:99::") + int(shown[1].replace(":", ""), 16))
+    assert shown[2:] == [own, "fd00:99::1"]
+    assert own in host.run("docker exec web ip -6 addr show eth0", check=True).stdout
+    assert host.run("curl -s -m 5 --retry 5 --retry-connrefused http://[::1]:8080/", check=True).stdout
+    host.stop_engine()
+    host.start_engine()
+    # Who has an IPv6 address loses its place with the subnet; who has none keeps it.
+    assert "fd00:99" not in host.run("ip -6 addr show docker0", check=True).stdout
+    assert host.run("docker exec older ip -4 addr show eth0", check=True).stdout
+    assert not host.run("docker exec web ip addr show eth0").ok
+    host.run("docker restart -t 0 web", check=True)
+    assert shown[0] in host.run("docker exec web ip addr show eth0", check=True).stdout
+
+
+def test_bridge_says_that_nobody_masquerades_without_iptables(restarted: Host) -> None:
+    host = restarted
+    host.stop_engine()
+    host.start_engine("--iptables=false")
+    shown = host.run("docker network inspect -f '{{json .Options}}' bridge", check=True).stdout
+    assert '"com.docker.network.bridge.enable_ip_masquerade":"false"' in shown
 
 
 def test_what_an_image_exposes_is_no_option_of_the_container(clean: Host) -> None:

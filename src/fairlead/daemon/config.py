@@ -17,7 +17,6 @@ from fairlead.model.guards import Guard, parse_guards
 LEVELS = ("debug", "info", "warn", "error", "fatal")
 DEFAULT_HOST = "unix:///run/fairlead.sock"
 DEFAULTS = Settings()
-DEFAULTS = Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,7 @@ def _tls(values: Mapping[str, Any]) -> Tls:
 def _settings(values: Mapping[str, Any]) -> Settings:
     parsed: dict[str, Any] = {}
     plain = (
-        "data-root exec-root bridge mtu iptables ip6tables ip-forward ip-masq icc userland-proxy "
+        "data-root exec-root bridge mtu iptables ip6tables ip-forward ip-masq ipv6 icc userland-proxy "
         "live-restore default-runtime init init-path shutdown-timeout debug overlay-port"
     )
     for name in plain.split():
@@ -187,6 +186,13 @@ def _fixed_cidr(text: str) -> ipaddress.IPv4Network:
         raise InvalidParameter(f"cannot set fixed-cidr: invalid CIDR address: {text}") from error
 
 
+def _fixed_cidr_v6(text: str) -> ipaddress.IPv6Network:
+    try:
+        return ipaddress.IPv6Network(text, strict=False)
+    except ValueError as error:
+        raise InvalidParameter(f"cannot set fixed-cidr-v6: invalid CIDR address: {text}") from error
+
+
 def _pools(given: Sequence[Any]) -> tuple[AddressPool, ...]:
     """Pools as `base=...,size=...` texts (flags) or as objects (daemon.json)."""
     pools = []
@@ -226,6 +232,7 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "allow": parse_guards,
     "bip": _bip,
     "fixed-cidr": _fixed_cidr,
+    "fixed-cidr-v6": _fixed_cidr_v6,
     "default-gateway": _address_on("default-gateway"),
     "ip": _address_on("ip"),
     "dns": lambda given: tuple(str(_address_on("dns")(each)) for each in given),

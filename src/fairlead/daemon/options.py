@@ -57,6 +57,8 @@ OPTIONS = (
     Option(
         ("--fixed-cidr",), "fixed-cidr", TEXT, "Part of docker0's subnet that containers get addresses from"
     ),
+    Option(("--ipv6",), "ipv6", SWITCH, "Give docker0 IPv6 too"),
+    Option(("--fixed-cidr-v6",), "fixed-cidr-v6", TEXT, "docker0's IPv6 subnet; else the first free one"),
     Option(("--default-gateway",), "default-gateway", TEXT, "Gateway of containers on docker0"),
     Option(("--mtu",), "mtu", NUMBER, "MTU of containers' interfaces"),
     Option(("--iptables",), "iptables", SWITCH, "Write firewall rules"),

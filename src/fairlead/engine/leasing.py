@@ -48,6 +48,19 @@ def leases(
     return found
 
 
+def placed_ipv6(
+    network: Network, leased: IPv6Interface | None, mac: str, taken: Set[Address]
+) -> IPv6Interface | None:
+    """The IPv6 address that an endpoint gets: on docker0 the one that follows from its MAC, if it is free.
+
+    Source: libnetwork's bridge driver, for subnets that leave 48 bits to the host.
+    """
+    if leased is None or not network.default_bridge or leased.network.prefixlen > 80:
+        return leased
+    address = leased.network.network_address + int(mac.replace(":", ""), 16)
+    return leased if address in taken else IPv6Interface((address, leased.network.prefixlen))
+
+
 def _lease(
     network: Network, version: int, taken: Set[Address], promised: Set[Address], wanted: Address | None
 ) -> tuple[Address, Pool]:

@@ -152,20 +152,22 @@ class Networks:
         before = next((each for each in context.records.networks.values() if each.default_bridge), None)
         if settings.bridge == "none":
             if before is not None:
-                await self._cast_off(before, None)
+                await self._cast_off(before, ())
                 await self._take_away(before)
             return
         same = before if before is not None and before.bridge_name == settings.bridge else None
         adoption = same.adoption if same is not None else await self._adopted_default()
-        pool = await self._default_pool(same, adoption)
-        request = CreateNetwork("bridge", "bridge", options=self._default_options())
-        network = self._new(request, (pool,), adoption)
+        pools = (await self._default_pool(same, adoption), *await self._subnets.docker0_ipv6(same))
+        options = self._default_options()
+        request = CreateNetwork("bridge", "bridge", options=options, enable_ipv6=settings.ipv6)
+        network = self._new(request, pools, adoption)
         network = replace(network, predefined=True, phase="settled")
         if before is not None:
             network = replace(network, id=before.id, created=before.created, sequence=before.sequence)
             if network == before:
                 return
-            await self._cast_off(before, pool.subnet)
+            await self._cast_off(before, pools)
+            await self._ready_for_ipv6(network)
             await context.reconciler.converge({**await self._released(before), **self._state(network)})
         await context.ledger.commit(put(network))
 
@@ -179,15 +181,15 @@ class Networks:
             raise InvalidParameter(f"bridge device with non default name {name} must be created manually")
         return adoption
 
-    async def _cast_off(self, network: Network, subnet: Subnet | None) -> None:
-        """Take away the endpoints that have no place in the bridge's new subnet (None: no bridge at all).
+    async def _cast_off(self, network: Network, pools: Sequence[Pool]) -> None:
+        """Take away the endpoints that have no place in the bridge's new subnets (none: no bridge at all).
 
         Their containers run on without; the next start gives them a new place.
         """
         records, ledger = self._context.records, self._context.ledger
         for endpoint in self._sandboxes.members(network.id):
             sandbox = records.sandboxes.get(endpoint.sandbox_id)
-            stays = subnet is not None and endpoint.ipv4 is not None and endpoint.ipv4.ip in subnet
+            stays = all(any(each in pool.subnet for pool in pools) for each in endpoint.addresses)
             if stays or sandbox is None:
                 continue
             state = self._sandboxes.endpoint_state(sandbox, network, endpoint, "")
@@ -329,14 +331,17 @@ class Networks:
 
     async def _make(self, network: Network) -> None:
         """Converge a network; before one whose IPv6 the host routes what all such need, which then stays."""
-        context = self._context
         await self._bridges.require(network)
+        await self._ready_for_ipv6(network)
+        await self._context.reconciler.converge(self._state(network))
+
+    async def _ready_for_ipv6(self, network: Network) -> None:
+        context = self._context
         if network.enable_ipv6 and driver_of(network).publishes:
             there = await context.reconciler.observe([IPV6_FORWARDING])
             await context.reconciler.converge(
                 ipv6_base_state(context.settings, there[IPV6_FORWARDING] == "1")
             )
-        await context.reconciler.converge(self._state(network))
 
     async def _take_away(self, network: Network) -> None:
         context = self._context

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fairlead.engine.context import Context
 from fairlead.engine.hostfiles import addresses_in, in_force, is_own_loopback, ndots, parse_resolv_conf
 from fairlead.engine.interfaces import interface_names, interface_sysctls, link_local_interfaces
-from fairlead.engine.leasing import leases
+from fairlead.engine.leasing import leases, placed_ipv6
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.overlays import Overlays
 from fairlead.engine.ports import Allocation, exposed_requests, port_failure
@@ -257,13 +257,14 @@ class Sandboxes:
         found = leases(network, attachment, taken, promised, routed)
         own = found.ipv4
         mac = attachment.mac or (container.config.mac_address if is_first(container, network) else "")
+        mac = mac or (mac_from_ipv4(own.ip) if own else mac_from_bytes(context.clock.chance(4)))
         return replace(
             common,
             interface=interface,
             host_interface="veth" + identity[:7] if driver.host_end else "",
-            mac=mac or (mac_from_ipv4(own.ip) if own else mac_from_bytes(context.clock.chance(4))),
+            mac=mac,
             ipv4=own,
-            ipv6=found.ipv6,
+            ipv6=placed_ipv6(network, found.ipv6, mac, taken),
             gateway4=found.gateway4,
             gateway6=found.gateway6,
             names=names_on(container, attachment, network),

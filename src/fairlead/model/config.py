@@ -1,7 +1,7 @@
 """The daemon's settings, as flags and daemon.json give them, parsed."""
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network
 
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.container import Ulimit
@@ -44,6 +44,8 @@ class Settings:
     bridge: str = "docker0"  # "none": no default bridge network
     bip: IPv4Interface | None = None
     fixed_cidr: IPv4Network | None = None
+    ipv6: bool = False  # docker0 has IPv6 too
+    fixed_cidr_v6: IPv6Network | None = None  # its subnet; None: the first free one
     default_gateway: IPv4Address | None = None
     mtu: int = 0  # 0: 1500
     iptables: bool = True

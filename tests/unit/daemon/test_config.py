@@ -53,8 +53,12 @@ def test_values_become_settings() -> None:
             "default-address-pool": ["base=10.0.0.0/8,size=24"],
             "default-ulimit": ["nofile=1024:2048"],
             "iptables": False,
+            "ipv6": True,
+            "fixed-cidr-v6": "fd00:99::/64",
         }
     ).settings
+    assert settings.ipv6
+    assert settings.fixed_cidr_v6 == ip_network("fd00:99::/64")
     assert settings.bip == IPv4Interface("192.168.99.1/24")
     assert settings.default_address_pools == (AddressPool(ip_network("10.0.0.0/8"), 24),)
     assert (settings.default_ulimits[0].soft, settings.default_ulimits[0].hard) == (1024, 2048)
