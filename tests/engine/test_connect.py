@@ -115,6 +115,18 @@ def test_a_container_that_does_not_run_leaves_a_network_that_is_gone(blue: Host)
     assert "network aside not found" in blue.run("docker network disconnect aside box").stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("run --rm -p 8080:0 busybox true", "cannot publish port 0 of a container"),
+        ("network create --ipam-driver absent n", 'plugin "absent" not found'),
+        ("network create --config-only n", "no networks that are configuration only"),
+    ],
+)
+def test_what_there_is_not_is_refused(blue: Host, command: str, words: str) -> None:
+    assert words in blue.run(f"docker {command}").stderr
+
+
 def test_links_are_for_the_default_network(blue: Host) -> None:
     blue.run("docker run -d --name box --network aside busybox sleep 1000", check=True)
     words = "Cannot link to /box, as it does not belong to the default network"

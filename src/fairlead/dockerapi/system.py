@@ -94,7 +94,7 @@ def render_info(facts: HostFacts, release: str, now: int, version: Version) -> d
         "LiveRestoreEnabled": facts.live_restore,
         "Isolation": "",
         "SecurityOptions": ["name=seccomp,profile=default"] if version >= (1, 25) else ["seccomp"],
-        "Warnings": list(facts.warnings) or None,
+        "Warnings": _warnings(facts) or None,
     }
     if facts.address_pools:
         document["DefaultAddressPools"] = [{"Base": base, "Size": size} for base, size in facts.address_pools]
@@ -105,6 +105,11 @@ def render_info(facts: HostFacts, release: str, now: int, version: Version) -> d
     if version < (1, 25):
         document["ExecutionDriver"] = "<not supported>"
     return document
+
+
+def _warnings(facts: HostFacts) -> list[str]:
+    forwarding = [] if facts.forwarding else ["WARNING: IPv4 forwarding is disabled"]
+    return [*facts.warnings, *forwarding]
 
 
 def _limits(facts: HostFacts, version: Version) -> dict[str, object]:

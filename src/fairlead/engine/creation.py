@@ -157,6 +157,8 @@ class Creation:
             raise InvalidParameter(
                 f"the working directory '{config.working_dir}' is invalid, it needs to be an absolute path"
             )
+        if any(each.container_port == 0 for each in host_config.port_bindings):
+            raise InvalidParameter("cannot publish port 0 of a container: nobody can listen there")
         mode = host_config.network_mode
         if mode == "host" and host_config.links:
             raise InvalidParameter(HOST_LINKS)

@@ -52,7 +52,7 @@ def default_options(settings: Settings, uplink_mtu: int) -> Mapping[str, str]:
     return {
         DEFAULT_BRIDGE: "true",
         ENABLE_ICC: word(settings.icc),
-        ENABLE_MASQUERADE: word(settings.ip_masq),
+        ENABLE_MASQUERADE: word(settings.ip_masq and settings.iptables),
         HOST_BINDING: str(settings.ip),
         BRIDGE_NAME: settings.bridge,
         MTU: str(settings.mtu or uplink_mtu),
@@ -71,6 +71,11 @@ def require_sound(request: CreateNetwork, existing: Sequence[Network]) -> None:
         raise Conflict(f"network with name {request.name} already exists")
     if not request.enable_ipv4 and not request.enable_ipv6:
         raise InvalidParameter("IPv4 or IPv6 must be enabled")
+    if request.config_only:
+        raise InvalidParameter(
+            f"cannot create network {request.name}: this engine has no networks that are configuration only, "
+            "which are for swarm services"
+        )
     if request.config_from:
         raise NotFound(f'configuration network "{request.config_from}" does not exist')
     if request.driver in SINGLE_DRIVERS:
@@ -84,6 +89,8 @@ def require_sound(request: CreateNetwork, existing: Sequence[Network]) -> None:
         )
     if request.driver and request.driver not in DRIVERS:
         raise NotFound(f'plugin "{request.driver}" not found')
+    if request.ipam_driver not in ("", "default"):
+        raise NotFound(f'plugin "{request.ipam_driver}" not found')
     if request.driver in ("", "bridge"):
         _require_bridge_options(request, existing)
     if request.driver == "macvlan":

@@ -31,8 +31,8 @@ class Renaming:
             container = self._references.find(found.id)
             try:
                 free = self._references.require_free(name)
-            except Conflict as error:
-                raise Conflict(f"Error when allocating new name: {error.message}") from error
+            except (Conflict, InvalidParameter) as error:
+                raise type(error)(f"Error when allocating new name: {error.message}") from error
             renamed = replace(container, name=free)
             # The name is taken before anything is awaited that others could come between.
             await self._context.ledger.commit(put(renamed))
