@@ -1,7 +1,7 @@
 """Ping from many network namespaces to many addresses at once; run in a virtual host.
 
-Standard input: {"from": [namespaces], "to": [addresses], "seconds": how long at most}; prints the
-pairs that did not answer and how long it took, as JSON.
+Standard input: {"pairs": {namespace: [addresses]}, "seconds": how long at most}; prints the pairs
+that did not answer and how long it took, as JSON.
 """
 
 import json
@@ -58,8 +58,8 @@ def hear(source: socket.socket, waiting: set[str]) -> None:
 def main() -> None:
     """Ask until all have answered, or time is up."""
     asked = json.load(sys.stdin)
-    sources = {name: open_in(name) for name in asked["from"]}
-    waiting = {name: set(asked["to"]) for name in sources}
+    sources = {name: open_in(name) for name in asked["pairs"]}
+    waiting = {name: set(addresses) for name, addresses in asked["pairs"].items()}
     by_number = {each.fileno(): name for name, each in sources.items()}
     began, number = time.monotonic(), 0
     while any(waiting.values()) and time.monotonic() - began < asked["seconds"]:
