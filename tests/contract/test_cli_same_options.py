@@ -56,7 +56,7 @@ def theirs(name: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env={"DOCKER_HOST": "unix:///nowhere.sock", "PATH": "/usr/bin"},
+        env={"DOCKER_HOST": "unix:///nowhere.sock", "PATH": "/usr/bin", "DOCKER_BUILDKIT": "0"},
     )
     return done.stdout
 

@@ -2,6 +2,7 @@
 
 import io
 import socket
+import sys
 import tarfile
 import time
 from collections.abc import Iterator, Mapping
@@ -159,6 +160,25 @@ def test_docker_py_gets_the_image_or_the_reason(client: docker.DockerClient) -> 
     )
     assert image.tags == ["reg.test:5000/deep/name:latest"]
     client.images.remove(image.id)
+
+
+def test_our_own_command_line_builds_too(clean: Host, context: Path) -> None:
+    program = Path(sys.executable).with_name("fairlead")
+    (context / ".dockerignore").write_text("*\n!note\n")
+    (context / "secret").write_text("x")
+    (context / "Dockerfile").write_text("FROM busybox\nARG CODE=0\nCOPY . /in\nRUN ls -A /in; exit $CODE\n")
+    told = clean.run(f"{program} build -t own:1 --iidfile {context}/id {context}", check=True).stdout
+    assert "\nSuccessfully tagged own:1\n" in told
+    assert "\nnote\n" in told
+    assert "secret" not in told
+    again = clean.run(f"{program} build -q {context}", check=True).stdout
+    assert again == (context / "id").read_text() + "\n"
+    failed = clean.run(f"{program} build --build-arg CODE=4 {context}")
+    assert (failed.code, failed.stderr) == (
+        4,
+        "The command '/bin/sh -c ls -A /in; exit $CODE' returned a non-zero code: 4\n",
+    )
+    clean.run("docker rmi own:1 && docker image prune -f", check=True)
 
 
 def test_a_client_that_goes_away_ends_the_build(clean: Host) -> None:

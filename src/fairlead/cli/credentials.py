@@ -16,17 +16,29 @@ def header(session: Session, domain: str) -> str:
     accounts: dict[str, Any] = stored if isinstance(stored, dict) else {}
     keys = [_HUB_KEY] if domain == HUB else [domain, f"https://{domain}", f"http://{domain}"]
     account = next((accounts[key] for key in keys if isinstance(accounts.get(key), dict)), None)
-    if account is None:
-        return ""
+    return "" if account is None else _encoded(_chosen(account, keys[0]))
+
+
+def header_of_all(session: Session) -> str:
+    """The value of X-Registry-Config: every registry that somebody has logged in to."""
+    stored = session.configuration.get("auths")
+    accounts: dict[str, Any] = stored if isinstance(stored, dict) else {}
+    return _encoded({key: _chosen(each, key) for key, each in accounts.items() if isinstance(each, dict)})
+
+
+def _chosen(account: dict[str, Any], server: str) -> dict[str, Any]:
     user, _, password = _decoded(str(account.get("auth", ""))).partition(":")
     document = {
         "username": account.get("username") or user,
         "password": account.get("password") or password,
         "identitytoken": account.get("identitytoken", ""),
-        "serveraddress": keys[0],
+        "serveraddress": server,
     }
-    chosen = {name: value for name, value in document.items() if value}
-    return base64.urlsafe_b64encode(json.dumps(chosen).encode()).decode()
+    return {name: value for name, value in document.items() if value}
+
+
+def _encoded(document: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(document).encode()).decode()
 
 
 def _decoded(text: str) -> str:

@@ -76,7 +76,9 @@ class Display:
     def _write(self, document: Mapping[str, Any], detail: Any, name: str) -> None:
         error = document.get("errorDetail") or document.get("error")
         if error:
-            raise Ending(1, str(error["message"] if isinstance(error, Mapping) else error))
+            if not isinstance(error, Mapping):
+                raise Ending(1, str(error))
+            raise Ending(int(error.get("code") or 1), str(error["message"]))
         shown = bar(detail, self._width or 200, self._now()) if detail else ""
         end = ""
         if self._width and detail is not None and not document.get("stream"):

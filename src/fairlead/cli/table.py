@@ -41,6 +41,7 @@ CONTAINER = {
 }
 
 IMAGE = {
+    "build": _place("building:build", "Build an image from a Dockerfile"),
     "history": _place("image_list:history", "Show the history of an image"),
     "import": _place("images:import_", "Import the contents from a tarball to create a filesystem image"),
     "inspect": _place("inspecting:image", "Display detailed information on one or more images"),
@@ -94,7 +95,7 @@ _SHORTCUTS = {
     name: CONTAINER[name]
     for name in CONTAINER
     if name not in ("inspect", "ls", "list", "prune", "ps", "remove")
-} | {name: IMAGE[name] for name in ("history", "import", "load", "pull", "push", "save", "tag")}
+} | {name: IMAGE[name] for name in ("build", "history", "import", "load", "pull", "push", "save", "tag")}
 
 COMMANDS = {
     **_SHORTCUTS,

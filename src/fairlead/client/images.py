@@ -104,6 +104,11 @@ class Images:
             "POST", "/images/load", {"quiet": "1" if quiet else "0"}, archive, headers
         )
 
+    def build(self, context: IO[bytes], query: Query, credentials: str = "") -> Iterator[Document]:
+        """POST /build: the steps of a build from a context, a tar."""
+        headers = {"Content-Type": "application/x-tar", "X-Registry-Config": credentials or "e30="}
+        return self._transport.call("POST", "/build", query, context, headers).documents()
+
     def save(self, images: Sequence[str]) -> Response:
         """GET /images/get: a tar archive of several images."""
         return self._transport.call("GET", "/images/get", {"names": list(images)})

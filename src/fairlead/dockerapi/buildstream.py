@@ -40,7 +40,8 @@ class Narration:
         self._plan, self._identify, self._base = plan, identify, base
         self._text = ""
         self._error, self._held = "", ""
-        self._stage, self._step = 0, 0
+        self._stage, self._step = 0, 0  # as buildah counts them
+        self._own = 0  # the step in the stage of the file; 0 for a trigger of its base
         self._from = ""
         self._between = False
         self.image = ""  # the id of the whole, once it is done
@@ -139,11 +140,18 @@ class Narration:
             for number, argument in enumerate(self._plan.arguments, 1):
                 yield _stream(f"Step {number}/{total} : {argument.text}\n")
         self._stage, self._step = stage, step
-        text, number = found[4], step
-        if stage < len(self._plan.stages):
-            number = self._plan.number(stage, step)
-            if step <= len(self._plan.stages[stage]):
-                text = self._plan.stages[stage][step - 1].text
+        if stage >= len(self._plan.stages):
+            yield _stream(f"Step {step}/{found[3]} : {found[4]}\n")
+            return
+        # Triggers of the base come after FROM, and count for buildah alone.
+        steps = self._plan.stages[stage]
+        triggers = max(0, int(found[3]) - len(steps)) if step > 1 else 0
+        self._own = 1 if step == 1 else step - triggers if step - triggers > 1 else 0
+        if not self._own:
+            if step == 2:
+                yield _stream(f"# Executing {triggers} build trigger{'s' if triggers > 1 else ''}\n")
+            return
+        text, number = steps[self._own - 1].text, self._plan.number(stage, self._own)
         if step == 1:
             words = [word for word in found[4].split() if not word.startswith("--")]
             self._from = words[1] if len(words) > 1 else ""
@@ -167,7 +175,7 @@ class Narration:
 
     def _command(self, instruction: str) -> str:
         """The command of the step that failed; of what no line of the file says, as buildah tells it."""
-        stage, step = self._stage, self._step
+        stage, step = self._stage, self._own
         known = stage < len(self._plan.stages) and 0 < step <= len(self._plan.stages[stage])
         if known and self._plan.stages[stage][step - 1].keyword == "RUN":
             return self._plan.command(stage, step)

@@ -78,3 +78,18 @@ def test_failures_have_dockers_words(said: str, words: str, code: int) -> None:
     list(teller.feed("[1/2] STEP 1/2: FROM box AS one\n[1/2] STEP 2/2: RUN echo hi\n"))
     list(teller.feed(said))
     assert teller.complaint() == (words, code)
+
+
+def test_triggers_of_the_base_are_no_steps_of_the_file() -> None:
+    teller, output = (
+        narration("FROM box\nRUN one\nRUN two\n"),
+        "STEP 1/3: FROM box\nSTEP 2/5: RUN trigger\nx\n--> ",
+    )
+    output += f"{FIRST[:11]}\nSTEP 3/5: COPY . /\nSTEP 4/5: RUN one\nSTEP 5/5: RUN two\n"
+    told = "".join(str(each["stream"]) for each in teller.feed(output))
+    assert told == (
+        "Step 1/3 : FROM box\n ---> bbbbbbbbbbbb\n# Executing 2 build triggers\nx\n ---> 111111111111\n"
+        "Step 2/3 : RUN one\nStep 3/3 : RUN two\n"
+    )
+    list(teller.feed('Error: building at STEP "RUN two": while running runtime: exit status 9\n'))
+    assert teller.complaint() == ("The command '/bin/sh -c two' returned a non-zero code: 9", 9)
