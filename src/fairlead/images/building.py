@@ -9,6 +9,7 @@ build's mark, so that a later look finds it.
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ from fairlead.model.errors import Failed, FairleadError, InvalidParameter
 _MARK = "fairlead-build-"
 _BLOCK = 65536
 _LARGEST_DOCKERFILE = 16 << 20  # bytes
+_LAST_WORDS = 10.0  # seconds that what was killed may take to go
 _CGROUPS = Path("/sys/fs/cgroup")
 # A pin that is seen in these mounts would keep another container's namespace alive: only the own one stays.
 _LAUNCH = """own=$1; shift
@@ -90,9 +92,7 @@ class BuildahBuilder:
             code = await started.wait()
         finally:
             if started.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    started.kill()
-                await asyncio.shield(started.wait())
+                await asyncio.shield(_end(started))
         if code:
             raise BuildFailed(*narration.complaint())
         for message in narration.finish():
@@ -140,6 +140,18 @@ class BuildahBuilder:
                     _remove_groups(group)
 
 
+async def _end(started: asyncio.subprocess.Process) -> None:
+    """Kill a build and wait until nothing of it is left that could still write its output."""
+    with contextlib.suppress(ProcessLookupError):
+        started.kill()
+    await started.wait()
+    assert started.stdout is not None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS):
+            while await started.stdout.read(_BLOCK):
+                pass
+
+
 def _text_of(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
@@ -170,7 +182,10 @@ def _unpacked(received: Path, directory: Path, dockerfile: str) -> str:
             unpack(scope, "/", file, keep_kinds=False)
         received.unlink()
     try:
-        with Scope(str(directory)) as scope, open(scope.open(dockerfile, 0), "rb") as file:
+        with (
+            Scope(str(directory)) as scope,
+            open(scope.open(dockerfile, os.O_RDONLY | os.O_NONBLOCK), "rb") as file,
+        ):
             text = file.read(_LARGEST_DOCKERFILE + 1)
     except OSError as error:
         raise InvalidParameter(f"Cannot locate specified Dockerfile: {dockerfile}") from error
@@ -188,6 +203,7 @@ def _command(scratch: Path, mark: str, request: BuildRequest, place: BuildPlace)
         "force-rm": "true",
         "skip-unused-stages": "false",
         "identity-label": "false",
+        "http-proxy": "false",
         "isolation": "oci",
         "runtime": shutil.which("runc") or "runc",
         "retry": 0,
