@@ -70,6 +70,8 @@ class Builds:
     async def _place(self, identity: str, request: BuildRequest) -> AsyncIterator[BuildPlace]:
         """Where the commands run, as long as the block lasts."""
         mode = "bridge" if request.network_mode == "default" else request.network_mode
+        if mode == "bridge" and self._context.settings.bridge == "none":
+            mode = "none"  # with --bridge=none whoever names no network has none
         if mode in ("host", "none"):
             yield BuildPlace(mode)
         elif mode.startswith("container:"):
