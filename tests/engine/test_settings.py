@@ -76,6 +76,17 @@ def test_bridge_says_that_nobody_masquerades_without_iptables(restarted: Host) -
     assert '"com.docker.network.bridge.enable_ip_masquerade":"false"' in shown
 
 
+def test_the_next_network_brings_back_the_users_chain(clean: Host) -> None:
+    clean.run(
+        "iptables -D FORWARD -j DOCKER-USER; iptables -F DOCKER-USER; iptables -X DOCKER-USER", check=True
+    )
+    clean.run("docker network create next", check=True)
+    assert (
+        clean.run("iptables -S DOCKER-USER", check=True).stdout.split("\n")[1] == "-A DOCKER-USER -j RETURN"
+    )
+    assert clean.run("iptables -S FORWARD 1", check=True).stdout.strip() == "-A FORWARD -j DOCKER-USER"
+
+
 def test_what_an_image_exposes_is_no_option_of_the_container(clean: Host) -> None:
     clean.run("docker run -d --name parent busybox sleep 100", check=True)
     clean.run("docker run -d --name child --network container:parent web", check=True)

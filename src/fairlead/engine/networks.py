@@ -12,12 +12,13 @@ from fairlead.engine.macvlan_rules import links_of_parent, require_parent
 from fairlead.engine.network_rules import checked_pools, default_options, require_sound
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.subnets import Subnets
+from fairlead.firewall.policy import users_chain
 from fairlead.ipam.pools import overlaps
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.commands import CreateNetwork
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.errors import Conflict, FairleadError, Forbidden, InvalidParameter, NotFound
-from fairlead.model.host import AddressKey, Key, LinkSettingKey, State, SysctlKey, Value
+from fairlead.model.host import AddressKey, Family, Key, LinkSettingKey, State, SysctlKey, Value
 from fairlead.model.network import BRIDGE_NAME, DEFAULT_GATEWAY, Adoption, Network, Pool
 from fairlead.model.views import NetworkView, Removed
 from fairlead.planner.base import IPV6_FORWARDING, ipv6_base_state
@@ -333,7 +334,9 @@ class Networks:
         """Converge a network; before one whose IPv6 the host routes what all such need, which then stays."""
         await self._bridges.require(network)
         await self._ready_for_ipv6(network)
-        await self._context.reconciler.converge(self._state(network))
+        publishes = driver_of(network).publishes and self._context.settings.iptables
+        chain = users_chain(Family.IPV4) if publishes else {}
+        await self._context.reconciler.converge({**chain, **self._state(network)})
 
     async def _ready_for_ipv6(self, network: Network) -> None:
         context = self._context

@@ -51,9 +51,9 @@ def base(family: Family = Family.IPV4, userland_proxy: bool = True) -> Rules:
     Without `userland_proxy` loopback traffic is redirected by iptables too, as dockerd does then.
     """
     state: Rules = {ChainKey(family, table, chain): True for table, chain in CHAINS}
-    for chain in ("DOCKER-USER", "DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2"):
+    state |= users_chain(family)
+    for chain in ("DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2"):
         state |= rule(family, "filter", chain, "-j RETURN")
-    state |= rule(family, "filter", "FORWARD", "-j DOCKER-USER")
     state |= rule(family, "filter", "FORWARD", "-j DOCKER-ISOLATION-STAGE-1")
     local = "-m addrtype --dst-type LOCAL -j DOCKER"
     state |= rule(family, "nat", "PREROUTING", local)
@@ -61,6 +61,13 @@ def base(family: Family = Family.IPV4, userland_proxy: bool = True) -> Rules:
     if family is Family.IPV4:
         state |= nft_text.loopback_guard()
     return state
+
+
+def users_chain(family: Family) -> Rules:
+    """DOCKER-USER and the way there; every new network sees to it that they are there, as with Docker."""
+    state: Rules = {ChainKey(family, "filter", "DOCKER-USER"): True}
+    state |= rule(family, "filter", "DOCKER-USER", "-j RETURN")
+    return state | rule(family, "filter", "FORWARD", "-j DOCKER-USER")
 
 
 def network_rules(
