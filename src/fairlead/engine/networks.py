@@ -90,7 +90,9 @@ class Networks:
         await self._predefine("host", "host")
         await self._predefine("none", "null")
         await self._default_bridge()
-        for network in list(self._context.records.networks.values()):
+        # docker0 last, as dockerd does: what is written then stands before the others' rules.
+        networks = self._context.records.networks.values()
+        for network in sorted(networks, key=lambda each: (each.default_bridge, each.sequence)):
             if network.phase != "settled":
                 await self._take_away(network)
                 continue
