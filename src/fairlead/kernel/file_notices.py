@@ -81,11 +81,17 @@ class FileNotices:
         for path in self._paths:
             for each in {path, os.path.realpath(path)}:
                 self._watch(each, OF_FILE)
-                directory, name = os.path.split(each)
-                while not os.path.isdir(directory):
-                    directory, name = os.path.split(directory)
-                watch = self._watch(directory, OF_DIRECTORY)
-                self._names.setdefault(watch, set()).add(name)
+                while not self._watch_nearest(each):
+                    pass
+
+    def _watch_nearest(self, path: str) -> bool:
+        """Watch the nearest directory of the path that is there; False if a nearer one came meanwhile."""
+        directory, name = os.path.split(path)
+        while not os.path.isdir(directory):
+            directory, name = os.path.split(directory)
+        watch = self._watch(directory, OF_DIRECTORY)
+        self._names.setdefault(watch, set()).add(name)
+        return directory == os.path.dirname(path) or not os.path.isdir(os.path.join(directory, name))
 
     def _watch(self, path: str, what: int) -> int:
         return int(_libc.inotify_add_watch(self._number, os.fsencode(path), what))
