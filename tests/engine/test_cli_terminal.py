@@ -86,15 +86,24 @@ class Terminal:
         os.write(self._ours, keys)
 
     def expect(self, pattern: str) -> str:
-        """Wait until it is shown; what was shown up to then is forgotten."""
+        """Wait until it is shown: what is shown up to then, which is forgotten."""
         deadline = time.monotonic() + PATIENCE
         while not (found := re.search(pattern, self.shown)):
             left = deadline - time.monotonic()
             assert left > 0, f"{pattern!r} is not shown; shown: {self.shown!r}"
             if select.select([self._ours], [], [], min(left, 0.5))[0]:
                 self.shown += os.read(self._ours, 65536).decode(errors="replace")
-        self.shown = self.shown[found.end() :]
-        return found.group()
+        before, self.shown = self.shown[: found.end()], self.shown[found.end() :]
+        return before
+
+    def expect_size(self, height: int, width: int) -> None:
+        """The shell in it comes to know that size.  The client sends it when the shell runs already."""
+        deadline = time.monotonic() + PATIENCE
+        shown = ""
+        while f"{height} {width}" not in shown:
+            assert time.monotonic() < deadline, f"the size does not become {height} {width}: {shown!r}"
+            self.type(b"stty size; echo so$((1+1))\r")
+            shown = self.expect("so2")
 
     def end(self) -> int:
         """Wait until the command ends; its exit code.  The terminal must be what it was."""
@@ -111,12 +120,9 @@ class Terminal:
 def test_a_shell_follows_the_size_and_its_exit_code_comes_back(client: Client) -> None:
     terminal = client.terminal("run", "-it", "--name", "term", "busybox", "sh")
     terminal.expect("# ")
-    terminal.type(b"stty size\r")
-    terminal.expect("40 100")
+    terminal.expect_size(40, 100)
     terminal.resize(50, 120)
-    time.sleep(0.5)
-    terminal.type(b"stty size\r")
-    terminal.expect("50 120")
+    terminal.expect_size(50, 120)
     terminal.type(b"exit 6\r")
     assert terminal.end() == 6
 
@@ -151,8 +157,8 @@ def test_exec_has_a_terminal_of_its_own(client: Client) -> None:
     client.run("run", "-d", "--name", "term", "busybox", "sleep", "60")
     terminal = client.terminal("exec", "-it", "term", "sh", size=(33, 77))
     terminal.expect("# ")
-    terminal.type(b"stty size; tty\r")
-    terminal.expect("33 77")
+    terminal.expect_size(33, 77)
+    terminal.type(b"tty\r")
     terminal.expect("/dev/pts/")
     terminal.type(b"exit 5\r")
     assert terminal.end() == 5

@@ -96,9 +96,8 @@ def test_directories_that_come_and_go(directory: Path) -> None:
         told = Told(directory)
         os.chdir(directory / "run")
         for _ in range(2):
-            await told.of("mkdir systemd")
-            await told.of("mkdir systemd/resolve")
-            await told.of("echo x > systemd/resolve/resolv.conf")
+            await told.of("mkdir systemd; mkdir systemd/resolve; echo x > systemd/resolve/resolv.conf")
+            await told.of("echo yy > systemd/resolve/resolv.conf")
             await told.of("rm -r systemd")
         told.notices.close()
 

@@ -85,11 +85,13 @@ class FileNotices:
                     pass
 
     def _watch_nearest(self, path: str) -> bool:
-        """Watch the nearest directory of the path that is there; False if a nearer one came meanwhile."""
+        """Watch the nearest directory of the path; False if it went, or a nearer one came, meanwhile."""
         directory, name = os.path.split(path)
         while not os.path.isdir(directory):
             directory, name = os.path.split(directory)
         watch = self._watch(directory, OF_DIRECTORY)
+        if watch < 0 and not os.path.isdir(directory):
+            return False
         self._names.setdefault(watch, set()).add(name)
         return directory == os.path.dirname(path) or not os.path.isdir(os.path.join(directory, name))
 

@@ -1,6 +1,7 @@
 """Log files: read as they were written, chosen as asked."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def lines(path: Path, **query: object) -> list[bytes]:
 
     async def gather() -> list[bytes]:
         asked = LogQuery(**query)  # type: ignore[arg-type]
-        return [line.content async for line in read(str(path), asked, over, Changes())]
+        with contextlib.closing(Changes()) as watched:
+            return [line.content async for line in read(str(path), asked, over, watched)]
 
     return asyncio.run(gather())
 
