@@ -68,6 +68,11 @@ def script(edits: Sequence[Edit]) -> tuple[str, tuple[Edit | None, ...]]:
     return "".join(line + "\n" for line in lines), tuple(sources)
 
 
+def form(line: str) -> str:
+    """A line of a script without its particulars: words that name an address, a number or a link."""
+    return " ".join("_" if re.search(r"[0-9./:]", word) else word for word in line.split())
+
+
 def failed_edit(complaint: str, sources: Sequence[Edit | None]) -> Edit | None:
     """The edit that iptables-restore complains about, if it names a line of it."""
     match = _FAILED_LINE.search(complaint)

@@ -9,6 +9,7 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass, field
+from enum import Enum
 
 from fairlead.kernel.netlink import ATTRIBUTE, HEADER
 
@@ -18,18 +19,26 @@ NLM_F_REQUEST = 1
 SUBSYSTEM_HEADER = 4  # struct nfgenmsg
 GENERATION_ID = 1  # NFTA_GEN_ID
 DEADLINE = 5.0  # seconds; the kernel answers at once
+REMEMBERED = 256  # transactions
+
+
+class Writer(Enum):
+    """The parts of this program that write to nftables, each into tables that the other leaves alone."""
+
+    IPTABLES = "iptables"
+    NFTABLES = "nftables"
 
 
 @dataclass(slots=True)
 class Generation:
-    """The generation in one network namespace, and which steps of it our own tables alone have made.
+    """The generation in one network namespace, and which steps of it were made here, by which part.
 
     The namespace is that of the thread which asks first.
     """
 
     _socket: socket.socket | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
-    _own: tuple[int, int] = field(default=(0, 0))  # from which to which number only we went
+    _made: dict[int, tuple[int, Writer]] = field(default_factory=dict)  # by the number before: the one after
 
     def now(self) -> int | None:
         """The number now; None where the kernel has no nftables."""
@@ -49,16 +58,24 @@ class Generation:
         self._socket.send(HEADER.pack(length, GET_GENERATION, NLM_F_REQUEST, 0, 0) + bytes(4))
         return _number(self._socket.recv(4096))
 
-    def note(self, before: int | None) -> None:
-        """One transaction of ours, in tables that are nobody else's, was made after `before` was read."""
-        after = self.now()
-        if before is None or after != before + 1:
-            return  # somebody else's came between: whoever remembers something has to look again
-        self._own = (self._own[0] if self._own[1] == before else before, after)
+    def note(self, writer: Writer, before: int | None, transactions: int = 1) -> int | None:
+        """So many transactions were made here after `before` was read: the number now.
 
-    def follow(self, number: int | None) -> int | None:
-        """The last number that differs from this one by steps of ours alone."""
-        return self._own[1] if number is not None and self._own[0] <= number <= self._own[1] else number
+        None if somebody else's came between: whoever remembers something has to look again.
+        """
+        after = self.now()
+        if before is None or after != before + transactions:
+            return None
+        self._made[before] = (after, writer)
+        if len(self._made) > REMEMBERED:
+            del self._made[next(iter(self._made))]
+        return after
+
+    def follow(self, number: int | None, *writers: Writer) -> int | None:
+        """The last number that differs from this one by steps of these parts alone."""
+        while number in self._made and self._made[number][1] in writers:
+            number = self._made[number][0]
+        return number
 
     def close(self) -> None:
         """Let the socket go; the next question opens another."""

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fairlead.firewall import nft_text
 from fairlead.firewall.tables import BY_NAME, TABLE, TABLE_OF, TABLES, Table
 from fairlead.kernel.elements import Elements
-from fairlead.kernel.generation import Generation
+from fairlead.kernel.generation import Generation, Writer
 from fairlead.libnftables import Libnftables, Refused
 from fairlead.model.errors import Failed, StepFailed
 from fairlead.model.host import Key, NftKey, State, Step
@@ -187,16 +187,16 @@ class Nftables:
     def _untouched(self, tables: Sequence[Table]) -> bool:
         """Whether the tables were written whole here, and nobody else has changed anything since."""
         now = self._generation.now()
-        written = [self._written.get(table.family) for table in tables]
-        return all(each is not None and self._generation.follow(each) == now for each in written)
+        for family, number in self._written.items():
+            self._written[family] = self._generation.follow(number, *Writer) or number
+        return all(self._written.get(table.family, -1) == now for table in tables)
 
     def _run(self, commands: str, whole: Sequence[Table] = ()) -> None:
         """One transaction, which writes some tables whole."""
         before = self._generation.now()
         self._library.run(commands)
-        self._generation.note(before)
-        after = self._generation.follow(before)
-        if before is not None and after is not None and after > before:
+        after = self._generation.note(Writer.NFTABLES, before)
+        if after is not None:
             self._written |= {table.family: after for table in whole}
 
 

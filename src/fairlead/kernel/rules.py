@@ -3,8 +3,8 @@
 `iptables-restore --noflush` is a transaction for each table, not for all of them: when a later
 table is refused, what an earlier one has taken is taken back here.
 
-Reading costs 40 µs a rule.  With nftables underneath it is spared while the generation says that
-nothing has changed since, by whomever.
+Reading costs some milliseconds, and 40 µs a rule.  With nftables underneath it is spared while the
+generation says that nothing has changed since, by whomever.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ import os
 import shutil
 from collections.abc import Collection, Sequence
 
-from fairlead.firewall.iptables_text import failed_edit, parse, script
+from fairlead.firewall.iptables_text import failed_edit, form, parse, script
 from fairlead.firewall.ruleset import Edit, Ruleset, edit, value
-from fairlead.kernel.generation import Generation, counts_generations
+from fairlead.kernel.generation import Generation, Writer, counts_generations
 from fairlead.model.errors import Failed, FairleadError, StepFailed, Unsupported
 from fairlead.model.host import ChainKey, Family, Key, PolicyKey, RuleKey, State, Step
 from fairlead.process import run
@@ -23,7 +23,7 @@ TOOLS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 LOCK_WAIT = 10  # seconds for another program to let go of the xtables lock
 LOCKED = 4  # iptables' exit code when the lock stayed taken
 DEADLINE = 30.0  # seconds for one call
-CHEAP = 200  # rules that are read in a few milliseconds
+Form = tuple[str, str]  # table, line of a restore script without its particulars
 SYSTEM_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
@@ -49,6 +49,8 @@ class Iptables:
         self._generation = generation or Generation()
         self._known: dict[Family, Ruleset] = {}
         self._known_at: int | None = None  # the generation at which they stood so
+        self._written: dict[Family, tuple[Ruleset, frozenset[Form]]] = {}  # and are to be read back
+        self._proven: set[Form] = set()
 
     async def observe(self, keys: Collection[Key]) -> State:
         """What is there under exactly these keys; one reading for each address family among them."""
@@ -95,19 +97,30 @@ class Iptables:
             taken += [(family, each) for each in edits if each.table in changed]
             raise
         taken += [(family, each) for each in edits]
-        self._remember(family, after, began, transactions=len({each.table for each in edits}))
+        self._remember(family, after, began, edits)
 
-    def _remember(self, family: Family, after: Ruleset, began: int | None, transactions: int) -> None:
+    def _remember(self, family: Family, after: Ruleset, began: int | None, edits: Sequence[Edit]) -> None:
         """Know the rules after a change without reading them, unless somebody else's change came between.
 
-        The kernel takes each table's edits whole, and counts them as one.  Where reading is cheap
-        the rules are read all the same: what a version of iptables shows differently from what was
-        written is noticed with the first rules.
+        The kernel takes each table's edits whole, and counts them as one.  Forms of rules that are
+        written for the first time are read all the same: what a version of iptables shows
+        differently from what was written is noticed at once.
         """
-        if began is None or began != self._known_at or sum(map(len, after.chains.values())) <= CHEAP:
+        if began is None or began != self._known_at or not edits:
             return
-        self._known_at = began + transactions  # any other number says to the next look: read
-        self._known[family] = after
+        now = self._generation.note(Writer.IPTABLES, began, len({each.table for each in edits}))
+        forms = frozenset((each.table, form(each.line)) for each in edits)
+        if forms - self._proven:
+            self._written[family] = after, forms
+        elif now is not None:
+            self._known_at, self._known[family] = now, after
+
+    def _prove(self, family: Family, rules: Ruleset) -> None:
+        """Believe from now on the forms of rules that stand as they were written."""
+        after, forms = self._written.pop(family, (rules, frozenset()))
+        tables = {table for table, _ in forms}
+        if all(rules.content(table) == after.content(table) for table in tables):
+            self._proven |= forms
 
     async def _take_back(self, taken: Sequence[tuple[Family, Edit]]) -> str:
         """Undo what was taken, newest first; what is to be added to the message when that fails too."""
@@ -123,7 +136,7 @@ class Iptables:
     async def _read(self, family: Family) -> Ruleset:
         program = _program(f"{TOOLS[family]}{self._variant}-save")
         now = self._generation.now() if counts_generations(program) else None
-        if now is None or now != self._generation.follow(self._known_at):
+        if now is None or now != self._generation.follow(self._known_at, Writer.NFTABLES):
             self._known.clear()
         self._known_at = now
         if family in self._known:
@@ -134,6 +147,7 @@ class Iptables:
         rules = parse(finished.stdout.decode(errors="surrogateescape"))
         if now is not None and now == self._known_at == self._generation.now():
             self._known[family] = rules
+            self._prove(family, rules)
         return rules
 
     async def _restore(self, family: Family, edits: Sequence[Edit]) -> None:
