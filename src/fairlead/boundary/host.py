@@ -42,7 +42,10 @@ class RecordStore(Protocol):
         ...
 
     async def commit(self, changes: Sequence[RecordChange]) -> None:
-        """Write all the changes or none, durable when this returns."""
+        """Write all the changes or none, durable when this returns.
+
+        Changes that do not outlive the power (model.records.outlives_power) may be lost with it.
+        """
         ...
 
 

@@ -44,6 +44,16 @@ class RecordChange:
     after: Record | None
 
 
+def outlives_power(change: RecordChange) -> bool:
+    """Whether what the change tells of may be there after the power has failed.
+
+    Links, namespaces and rules are not: while they are being made, or taken away, a record of it has
+    to outlive the daemon only.
+    """
+    after = change.after
+    return not isinstance(after, (Network, Endpoint, Sandbox)) or after.phase == "settled"
+
+
 TABLES: Mapping[type[Record], str] = {
     Network: "networks",
     Endpoint: "endpoints",
