@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from fairlead.boundary import Progress
+from fairlead.model.audit import Finding
 from fairlead.model.build import BuildFailed, BuildRequest
 from fairlead.model.commands import (
     CommitContainer,
@@ -728,10 +729,14 @@ class FakeEngine:
         self.execs = Execs(self)
         self.volumes = Volumes(self)
         self.overlay_status: OverlayStatus | None = None
+        self.findings: tuple[Finding, ...] = ()
 
     def tick(self) -> int:
         """A new moment, and a new number."""
         return next(self._numbers)
+
+    async def audit(self) -> tuple[Finding, ...]:
+        return self.findings
 
     async def overlay(self, verify: bool) -> OverlayStatus | None:
         return self.overlay_status

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Protocol
 
 from fairlead.boundary import Progress, Stream
+from fairlead.model.audit import Finding
 from fairlead.model.build import BuildRequest
 from fairlead.model.commands import (
     CommitContainer,
@@ -360,6 +361,10 @@ class Engine(Protocol):
 
     async def overlay(self, verify: bool) -> OverlayStatus | None:
         """How the networks over several hosts stand; None outside of a cluster."""
+        ...
+
+    async def audit(self) -> tuple[Finding, ...]:
+        """What is on the host and nothing explains, what is missing, and what is otherwise."""
         ...
 
     async def facts(self) -> HostFacts:

@@ -9,6 +9,7 @@ from fairlead.api import (
     build,
     container_streams,
     containers,
+    doctor,
     execs,
     images,
     networks,
@@ -119,6 +120,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/volumes/{name}", volumes.inspect, HEARD),
     Route("DELETE", "/volumes/{name}", volumes.remove, WHOLE),
     # What Docker does not have
+    Route("GET", "/fairlead/audit", doctor.audit, HEARD),
     Route("GET", "/fairlead/overlay", overlay.status, HEARD),
     # What this engine leaves out
     Route("GET", "/plugins", system.plugins, HEARD),

@@ -1,6 +1,6 @@
 """The world as the engine may see it: Protocols that adapters implement and fakes imitate."""
 
-from fairlead.boundary.host import Actuator, Clock, FaultPoint, Machine, Probe, RecordStore
+from fairlead.boundary.host import Actuator, Clock, FaultPoint, Holdings, Machine, Probe, RecordStore
 from fairlead.boundary.images import Archives, Images, Progress
 from fairlead.boundary.runtime import ExecProcess, Exit, Launch, Runtime, Stream
 from fairlead.model.commands import ExecRequest, LogQuery
@@ -14,6 +14,7 @@ __all__ = [
     "ExecRequest",
     "Exit",
     "FaultPoint",
+    "Holdings",
     "Images",
     "Launch",
     "LogLine",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from fairlead.model.addresses import Address, Interface, Subnet
+from fairlead.model.audit import Holding
 from fairlead.model.host import Key, State, Step
 from fairlead.model.records import RecordChange, Records
 from fairlead.model.views import HostFacts
@@ -152,6 +153,14 @@ class Probe(Protocol):
         self, namespace: str, addresses: Collection[Address], seconds: float
     ) -> frozenset[Address]:
         """Those of the IPv4 addresses that answer an echo request from a namespace in time."""
+        ...
+
+
+class Holdings(Protocol):
+    """Tells what the engine has on its host beside the network."""
+
+    async def look(self) -> Sequence[Holding]:
+        """Directories, mounts, control groups and processes, whoever made them."""
         ...
 
 

@@ -31,6 +31,11 @@ class System:
         found: Document = self._transport.call("GET", "/fairlead/overlay", query).document()
         return found
 
+    def audit(self) -> Document:
+        """GET /fairlead/audit: what is not as the daemon's records say."""
+        found: Document = self._transport.call("GET", "/fairlead/audit").document()
+        return found
+
     def disk_usage(self) -> Document:
         """GET /system/df: Images, Containers, Volumes, BuildCache, LayersSize."""
         found: Document = self._transport.call("GET", "/system/df").document()

@@ -20,6 +20,7 @@ from fairlead.images.storage import ContainerStorage
 from fairlead.kernel.file_notices import FileNotices
 from fairlead.kernel.flows import TrackedFlows
 from fairlead.kernel.generation import Generation
+from fairlead.kernel.holdings import HostHoldings
 from fairlead.kernel.links import KernelLinks
 from fairlead.kernel.machine import RESOLV_CONF, RESOLVED_CONF, HostMachine
 from fairlead.kernel.nft import Nftables
@@ -137,6 +138,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         at=fault_point,
         reach=(open_store(settings.cluster), links) if settings.cluster else None,
         builder=images.builder(),
+        holdings=_holdings(settings),
     )
     ports.renew = resolver.renew = engine.renew
     server = ApiServer(
@@ -148,6 +150,18 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
     )
     waking = Waking(engine.surroundings_changed)
     return Assembly(chosen, store, runtime, links, nftables, flows, engine, server, waking)
+
+
+def _holdings(settings: Settings) -> HostHoldings:
+    """Where the adapters above keep what belongs to a container or a volume."""
+    kept, fleeting = settings.data_root, settings.exec_root
+    directories = {
+        "bundle": f"{fleeting}/containers",
+        "files": f"{kept}/containers",
+        "root": f"{kept}/roots",
+        "volume": f"{kept}/volumes",
+    }
+    return HostHoldings(directories, fleeting)
 
 
 @dataclass(slots=True)

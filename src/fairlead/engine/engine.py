@@ -8,6 +8,7 @@ from fairlead.boundary import (
     Archives,
     Clock,
     FaultPoint,
+    Holdings,
     Images,
     Machine,
     Probe,
@@ -17,6 +18,7 @@ from fairlead.boundary import (
 from fairlead.boundary.build import Builder
 from fairlead.boundary.cluster import ClusterStore
 from fairlead.engine.archives import ContainerArchives
+from fairlead.engine.audit import Audit
 from fairlead.engine.builds import Builds
 from fairlead.engine.cluster.cluster import Cluster, Reach
 from fairlead.engine.connections import Connections
@@ -46,8 +48,8 @@ from fairlead.engine.surroundings import Following
 from fairlead.engine.viewing import Viewing
 from fairlead.engine.volumes import Volumes
 from fairlead.engine.waits import Waits
+from fairlead.model.audit import Finding
 from fairlead.model.config import Settings
-from fairlead.model.host import State
 from fairlead.model.overlay import OverlayStatus
 from fairlead.model.records import HostRecord
 from fairlead.model.views import HostFacts
@@ -73,10 +75,12 @@ class Engine:
         at: FaultPoint = lambda name: None,
         reach: tuple[ClusterStore, Probe] | None = None,
         builder: Builder | None = None,
+        holdings: Holdings | None = None,
     ):
         """Join the parts; nothing happens before `begin`.
 
-        Without `reach` there is no cluster, without `builder` no image is built.
+        Without `reach` there is no cluster, without `builder` no image is built, without `holdings`
+        an audit looks at the network alone.
         """
         self.events = EventLog(clock)
         context = Context(
@@ -111,6 +115,7 @@ class Engine:
         self._linking = linking
         self._stopping = stopping
         self._networks = networks
+        self._audit = Audit(context, networks, sandboxes, holdings)
         self._supervision = Supervision(context, lifecycle, removal, sandboxes, waits, health)
         self._following = Following(context, networks, self._supervision)
         self.networks = networks
@@ -155,16 +160,16 @@ class Engine:
         await self.volumes.begin()
         await self._supervision.begin()
         await self._linking.begin()
-        await self._clear_surplus(state)
+        await self._clear_surplus()
         await self.builds.begin()
         if self.cluster is not None:
             await self.cluster.begin()
         self._supervision.watch()
 
-    async def _clear_surplus(self, base: State) -> None:
+    async def _clear_surplus(self) -> None:
         """Take away what is ours and no record explains: records may have been lost, the kernel has not."""
-        explained = {**base, **self._networks.state(), **self._supervision.state()}
-        await self._context.reconciler.converge(await self._context.reconciler.surplus(explained))
+        surplus = await self._context.reconciler.surplus(self._audit.explained())
+        await self._context.reconciler.converge(self._audit.without_others(surplus))
 
     async def surroundings_changed(self) -> None:
         """The host around may say something else than before: look, and bring what follows it into line."""
@@ -196,6 +201,10 @@ class Engine:
     async def overlay(self, verify: bool) -> OverlayStatus | None:
         """How the networks over several hosts stand; None outside of a cluster."""
         return await self.cluster.status(verify) if self.cluster is not None else None
+
+    async def audit(self) -> tuple[Finding, ...]:
+        """What is on the host and nothing explains, what is missing, and what is otherwise."""
+        return await self._audit.look()
 
     async def facts(self) -> HostFacts:
         """What `docker info` says, counts included."""

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from fairlead.model.audit import Finding, Verdict
 from tests.unit.api.serving import Serving
 
 
@@ -113,3 +114,12 @@ def test_disk_usage(api: Serving) -> None:
     chosen = api.ask("GET", "/system/df", version="v1.42", type=["volume"]).json
     assert chosen["Images"] is None and len(chosen["Volumes"]) == 1
     assert api.ask("GET", "/system/df", version="v1.42", type="zork").status == 400
+
+
+def test_an_audit_says_what_is_wrong(api: Serving) -> None:
+    assert api.ask("GET", "/fairlead/audit").json == {"Clean": True, "Findings": []}
+    api.engine.findings = (Finding(Verdict.MISSING, "link", "docker0", "gone"),)
+    assert api.ask("GET", "/fairlead/audit").json == {
+        "Clean": False,
+        "Findings": [{"Verdict": "missing", "Kind": "link", "Name": "docker0", "Detail": "gone"}],
+    }
