@@ -37,6 +37,10 @@ WAYS = {
         "docker run -d --name target web; docker run -d --name victim --link target busybox sleep 1000",
         "docker stop -t 0 target",
     ),
+    "unlink": (
+        "docker run -d --name target web; docker run -d --name victim --link target:site busybox sleep 1000",
+        "docker rm --link victim/site",
+    ),
     "rename": (
         "docker network create --subnet 10.9.0.0/24 blue; docker run -d --name victim --network blue busybox sleep 9",
         "docker rename victim other",
@@ -46,7 +50,7 @@ WAYS = {
     "volume remove": ("docker volume create lost", "docker volume rm lost"),
 }
 # Where an operation passes its points only under a setting.
-FLAGS = {"link": ("--icc=false",)}
+FLAGS = {"link": ("--icc=false",), "unlink": ("--icc=false",)}
 CLEAN = (
     "docker ps -aq | xargs -r docker rm -f; docker network prune -f; "
     "docker volume ls -q | xargs -r docker volume rm"

@@ -12,6 +12,7 @@ from fairlead.engine.creation import Creation
 from fairlead.engine.health import HealthChecks
 from fairlead.engine.ledger import put
 from fairlead.engine.lifecycle import Lifecycle
+from fairlead.engine.linking import Linking
 from fairlead.engine.references import References
 from fairlead.engine.removal import Removal
 from fairlead.engine.renaming import Renaming
@@ -36,6 +37,7 @@ class Containers:
     stopping: Stopping
     removal: Removal
     renaming: Renaming
+    linking: Linking
     archives: ContainerArchives
     viewing: Viewing
     consoles: Consoles
@@ -103,8 +105,11 @@ class Containers:
     async def remove(
         self, reference: str, force: bool = False, volumes: bool = False, link: bool = False
     ) -> None:
-        """Take it away for good."""
-        await self.removal.remove(reference, force, volumes, link)
+        """Take it away for good; with `link` only the link of that name."""
+        if link:
+            await self.linking.cut(reference)
+        else:
+            await self.removal.remove(reference, force, volumes)
 
     async def rename(self, reference: str, name: str) -> None:
         """Give it another name, which its neighbours find at once.  Conflict if that is taken."""

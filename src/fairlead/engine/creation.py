@@ -1,5 +1,6 @@
 """Making a container: everything that can be refused is refused before anything is written."""
 
+import posixpath
 from dataclasses import replace
 
 from fairlead.engine.context import Context
@@ -134,7 +135,7 @@ class Creation:
         """Links as the default bridge has them; on other networks they are part of the attachment."""
         if _is_user_defined(host_config.network_mode):
             return ()
-        links = []
+        links: dict[str, str] = {}
         for text in host_config.links or ():
             name, _, alias = text.partition(":")
             try:
@@ -143,8 +144,9 @@ class Creation:
                 raise InvalidParameter(f"could not get container for {name}: {error.message}") from error
             if target.host_config.network_mode == "host":
                 raise InvalidParameter(HOST_LINKS)
-            links.append((target.id, alias or target.name))
-        return tuple(links)
+            # A name of a file below the container's, as Docker has them; of two alike the first counts.
+            links.setdefault(posixpath.normpath(f"/{alias or target.name}").lstrip("/"), target.id)
+        return tuple((target, alias) for alias, target in links.items())
 
     def _require_consistent(self, config: Config, host_config: HostConfig) -> None:
         """Refuse options that contradict each other (Docker's `verifyContainerSettings`).

@@ -106,7 +106,7 @@ class Engine:
         self.images = ImageStore(context)
         self.execs = Execs(context, references)
         creation = Creation(context, references, networks, Mounts(machine, self.volumes, references.find))
-        linking = Linking(context, sandboxes, files)
+        linking = Linking(context, references, sandboxes, files)
         lifecycle = Lifecycle(parts, linking, consoles, waits)
         stopping = Stopping(context, references, lifecycle, waits)
         removal = Removal(context, references, sandboxes, stopping, self.volumes, consoles, waits)
@@ -128,6 +128,7 @@ class Engine:
             stopping=stopping,
             removal=removal,
             renaming=Renaming(context, references, sandboxes),
+            linking=linking,
             archives=ContainerArchives(context, references),
             viewing=Viewing(parts, self.execs),
             consoles=consoles,

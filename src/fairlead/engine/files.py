@@ -15,6 +15,7 @@ from fairlead.engine.hostfiles import (
     own_names,
     parse_resolv_conf,
     reachable,
+    without,
 )
 from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.model.addresses import Address
@@ -61,6 +62,13 @@ class Files:
         if changed != text:
             await self._context.machine.write_files(container.id, {"hosts": changed})
 
+    async def unlink(self, container: Container, name: str) -> None:
+        """Take away the hosts entry that begins with a name."""
+        text = await self._context.machine.read_file(container.id, "hosts")
+        left = without(text, name)
+        if left != text:
+            await self._context.machine.write_files(container.id, {"hosts": left})
+
     def binds(self, owner_id: str) -> Mapping[str, str]:
         """Where the files of a container are mounted, by their paths on the host."""
         directory = self._context.machine.directory(owner_id)
@@ -83,7 +91,7 @@ class Files:
         entries = []
         if any(network.default_bridge for network, _ in stay.places):
             for target, alias, address in links.targets(self._context.records, container):
-                names = dict.fromkeys((alias, target.config.hostname, target.name))
+                names = dict.fromkeys((links.short(alias), target.config.hostname, target.name))
                 entries.append(HostsEntry(address, tuple(names)))
         own = own_names(container.config.hostname, container.config.domainname)
         return entries + [

@@ -182,5 +182,10 @@ def moved(text: str, name: str, address: Address) -> str:
     return re.sub(rf"^\S+(?=\t{re.escape(name)}(\s|$))", str(address), text, flags=re.MULTILINE)
 
 
+def without(text: str, name: str) -> str:
+    """A hosts file without the entry that begins with `name`."""
+    return re.sub(rf"^\S+\t{re.escape(name)}(?=\s).*\n", "", text, flags=re.MULTILINE)
+
+
 def _line(entry: HostsEntry) -> str:
     return f"{entry.address}\t{' '.join(entry.names)}\n"

@@ -7,9 +7,10 @@ from fairlead.engine import links
 from fairlead.engine.context import Context
 from fairlead.engine.files import Files
 from fairlead.engine.ledger import put
+from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.model.container import Container
-from fairlead.model.errors import FairleadError
+from fairlead.model.errors import Failed, FairleadError, NotFound
 from fairlead.planner.steps import transition
 
 log = logging.getLogger(__name__)
@@ -18,15 +19,18 @@ log = logging.getLogger(__name__)
 class Linking:
     """Keeps running containers in line with the targets of their links."""
 
-    def __init__(self, context: Context, sandboxes: Sandboxes, files: Files):
+    def __init__(self, context: Context, references: References, sandboxes: Sandboxes, files: Files):
         self._context = context
+        self._references = references
         self._sandboxes = sandboxes
         self._files = files
 
     async def begin(self) -> None:
         """Bring all of them into line: a target may have moved just before the daemon ended."""
-        for container in list(self._context.records.containers.values()):
-            if container.links:
+        records = self._context.records
+        opened = {each.container_id for each in records.endpoints.values() if each.openings}
+        for container in list(records.containers.values()):
+            if container.links or container.id in opened:
                 await self._renew(container)
 
     async def follow(self, target_id: str) -> None:
@@ -49,7 +53,7 @@ class Linking:
             return
         await self._reopen(container, stay)
         for _, alias, address in links.targets(records, container):
-            await self._files.move(container, alias, address)
+            await self._files.move(container, links.short(alias), address)
 
     async def _reopen(self, container: Container, before: Stay) -> None:
         context = self._context
@@ -60,6 +64,27 @@ class Linking:
         await context.reconciler.converge(transition(old, self._sandboxes.state(after, container.name)))
         context.at("link: kernel changed")
         await context.ledger.commit(*(put(endpoint) for _, endpoint in after.places))
+
+    async def cut(self, reference: str) -> None:
+        """End one link, `web/alias`; both containers stay.  Source: Docker's `rmLink`.
+
+        Raises NotFound if there is no such link, Failed for a container that is named otherwise.
+        """
+        target = self._references.find(reference)
+        found = self._references.link(reference)
+        if found is None:
+            raise Failed("Conflict, cannot remove the default link name of the container")
+        async with self._context.lock(found[0].id):
+            holder = self._context.records.containers.get(found[0].id)
+            if holder is None or (target.id, found[1]) not in holder.links:
+                raise NotFound(f"No such container: {reference}")
+            left = tuple(each for each in holder.links if each != (target.id, found[1]))
+            cut = replace(holder, links=left)
+            # The file first: what ends here leaves a link that can be cut again.
+            await self._files.unlink(cut, links.short(found[1]))
+            await self._context.ledger.commit(put(cut))
+            self._context.at("unlink: record changed")
+            await self._bring_into_line(cut.id)
 
     def opened(self, container: Container, stay: Stay) -> Stay:
         """The stay with what the container's links open."""

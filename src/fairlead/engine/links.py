@@ -69,7 +69,7 @@ def told(records: Records, container: Container) -> tuple[str, ...]:
 
 def environment(child: str, alias: str, address: IPv4Address, target: Container) -> list[str]:
     """The variables about one target: where its exposed ports are, its name, and its environment."""
-    prefix = alias.upper().replace("-", "_")
+    prefix = short(alias).upper().replace("-", "_")
     variables = []
     ports = _ordered(target.config.exposed_ports)
     if ports:
@@ -90,6 +90,11 @@ def environment(child: str, alias: str, address: IPv4Address, target: Container)
         if separator and name not in OWN:
             variables.append(f"{prefix}_ENV_{name}={value}")
     return variables
+
+
+def short(alias: str) -> str:
+    """What the linking container itself calls the target of an alias `a/b`: b."""
+    return alias.rpartition("/")[2]
 
 
 def _ranges(prefix: str, address: IPv4Address, ports: list[tuple[int, str]]) -> list[str]:

@@ -18,7 +18,7 @@ class References:
     context: Context
 
     def find(self, reference: str) -> Container:
-        """A container by id, name (with or without slash) or unambiguous beginning of its id.
+        """A container by id, name (with or without slash), link name or unambiguous beginning of its id.
 
         Source of the order and the words: Docker's `GetContainer`.
         """
@@ -30,12 +30,23 @@ class References:
         named = self.context.records.container_named(reference.removeprefix("/"))
         if named is not None:
             return named
+        linked = self.link(reference)
+        if linked is not None and linked[2] in containers:
+            return containers[linked[2]]
         begun = [each for each in containers.values() if each.id.startswith(reference)]
         if len(begun) > 1:
             raise InvalidParameter(f"Multiple IDs found with provided prefix: {reference}")
         if not begun:
             raise NotFound(f"No such container: {reference}")
         return begun[0]
+
+    def link(self, reference: str) -> tuple[Container, str, str] | None:
+        """The link on the default bridge that `web/alias` names: web, the alias and the target's id."""
+        name, _, alias = reference.removeprefix("/").partition("/")
+        holder = self.context.records.container_named(name)
+        if holder is None:
+            return None
+        return next(((holder, alias, target) for target, each in holder.links if each == alias), None)
 
     def new_name(self, wanted: str) -> str:
         """The wanted name if it is valid and free, a chosen one for ""; else InvalidParameter or Conflict."""

@@ -14,7 +14,7 @@ from fairlead.engine.stopping import Stopping
 from fairlead.engine.volumes import Volumes
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container
-from fairlead.model.errors import Conflict, FairleadError, InvalidParameter
+from fairlead.model.errors import Conflict, FairleadError
 from fairlead.model.records import RecordChange
 from fairlead.model.views import WaitResult
 
@@ -40,13 +40,9 @@ class Removal:
         self._consoles = consoles
         self._waits = waits
 
-    async def remove(
-        self, reference: str, force: bool = False, volumes: bool = False, link: bool = False
-    ) -> None:
+    async def remove(self, reference: str, force: bool = False, volumes: bool = False) -> None:
         """Remove a container; a running one only with `force`.  Errors in Docker's words."""
         container = self._references.find(reference)
-        if link:
-            raise InvalidParameter(f"cannot remove the link {reference}: links end with their container")
         if container.state.running:
             if not force:
                 self._refuse(container)

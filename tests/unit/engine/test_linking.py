@@ -10,10 +10,11 @@ from fairlead.engine import links
 from fairlead.engine.files import Files
 from fairlead.engine.ledger import drop
 from fairlead.engine.linking import Linking
+from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes, Stay
 from fairlead.model.container import ContainerState
 from fairlead.model.endpoint import Attachment, Opening
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, NotFound
 from fairlead.model.host import RuleKey
 from fairlead.model.records import Records
 from tests.unit.engine.places import FakeHost, bridge, container, context, place, write
@@ -82,7 +83,7 @@ def test_who_links_follows_its_target() -> None:
     known, host = records(), FakeHost()
     shared = context(host, known)
     sandboxes = Sandboxes(shared)
-    linking = Linking(shared, sandboxes, Files(shared, sandboxes))
+    linking = Linking(shared, References(shared), sandboxes, Files(shared, sandboxes))
     host.files[LINKED.id, "hosts"] = "172.17.0.2\tsite web\n10.2.2.2 mine\n"
     asyncio.run(linking.follow(WEB.id))
     assert [text.split(" -i")[0] for text in rules(host)] == [
@@ -110,7 +111,7 @@ def test_a_failure_is_logged_and_hinders_nobody(caplog: pytest.LogCaptureFixture
     host = Broken()
     shared = context(host, records())
     sandboxes = Sandboxes(shared)
-    asyncio.run(Linking(shared, sandboxes, Files(shared, sandboxes)).follow(WEB.id))
+    asyncio.run(Linking(shared, References(shared), sandboxes, Files(shared, sandboxes)).follow(WEB.id))
     assert "cannot renew the links of container linked" in caplog.text
     assert all(endpoint.openings == () for endpoint in shared.records.endpoints.values())
 
@@ -120,9 +121,47 @@ def test_a_starting_daemon_brings_links_into_line() -> None:
     shared = context(host, known)
     sandboxes = Sandboxes(shared)
     host.files[LINKED.id, "hosts"] = "172.17.0.77\tsite web\n"
-    asyncio.run(Linking(shared, sandboxes, Files(shared, sandboxes)).begin())
+    asyncio.run(Linking(shared, References(shared), sandboxes, Files(shared, sandboxes)).begin())
     assert host.files[LINKED.id, "hosts"] == "172.17.0.2\tsite web\n"
     assert len(rules(host)) == 2
+
+
+def test_a_link_is_cut_and_both_containers_stay() -> None:
+    known, host = records(), FakeHost()
+    shared = context(host, known)
+    sandboxes = Sandboxes(shared)
+    linking = Linking(shared, References(shared), sandboxes, Files(shared, sandboxes))
+    asyncio.run(linking.begin())
+    assert len(rules(host)) == 2
+    host.files[LINKED.id, "hosts"] = "172.17.0.2\tsite web\n10.2.2.2 mine\n"
+    with pytest.raises(Failed, match="cannot remove the default link name of the container"):
+        asyncio.run(linking.cut("web"))
+    with pytest.raises(NotFound, match="No such container: linked/page"):
+        asyncio.run(linking.cut("linked/page"))
+    asyncio.run(linking.cut("/linked/site"))
+    assert (rules(host), known.containers[LINKED.id].links) == ([], ())
+    assert host.files[LINKED.id, "hosts"] == "10.2.2.2 mine\n"
+    with pytest.raises(NotFound, match="No such container: linked/site"):
+        asyncio.run(linking.cut("linked/site"))
+
+
+def test_what_a_cut_link_had_opened_is_closed_when_the_daemon_starts() -> None:
+    known, host = records(), FakeHost()
+    shared = context(host, known)
+    sandboxes = Sandboxes(shared)
+    linking = Linking(shared, References(shared), sandboxes, Files(shared, sandboxes))
+    asyncio.run(linking.begin())
+    write(known, replace(LINKED, links=()))
+    asyncio.run(linking.begin())
+    assert rules(host) == []
+
+
+def test_a_link_is_a_name_of_its_target() -> None:
+    references = References(context(FakeHost(), records()))
+    assert references.find("linked/site") == references.find("/linked/site") == references.find("web")
+    for none in ("linked/page", "web/site", "linked/", "linked/site/site"):
+        with pytest.raises(NotFound, match=f"No such container: {none}"):
+            references.find(none)
 
 
 def test_what_a_container_wrote_into_hosts_survives_a_disconnect() -> None:
