@@ -207,3 +207,26 @@ def test_prune_and_rm_take_what_nobody_is_on(clean: Host) -> None:
     removed = clean.run(f"docker network rm {identity} red")
     assert removed.stdout.split() == [identity]
     assert "has active endpoints" in removed.stderr
+
+
+def test_a_network_is_made_like_a_configuration_that_nobody_is_on(clean: Host) -> None:
+    flags = "--subnet 10.7.0.0/24 --gateway 10.7.0.9 --label a=b -o com.docker.network.driver.mtu=1400"
+    clean.run(f"docker network create --config-only {flags} plan", check=True)
+    plan = inspect(clean, "plan")
+    assert (plan["Driver"], plan["ConfigOnly"], plan["Labels"]) == ("null", True, {"a": "b"})
+    assert clean.run("ip -br link show type bridge | wc -l").stdout.strip() == "1"
+    refused = clean.run("docker run --rm --network plan busybox true")
+    assert "cannot create endpoint on configuration-only network" in refused.stderr
+    # Its subnet is free for others until a network is made like it.
+    clean.run("docker network create --subnet 10.7.0.0/24 other && docker network rm other", check=True)
+    clean.run("docker network create --config-from plan made", check=True)
+    made = inspect(clean, "made")
+    assert made["ConfigFrom"] == {"Network": "plan"}
+    assert [made[each] for each in ("IPAM", "Options", "Labels")] == [
+        plan[each] for each in ("IPAM", "Options", "Labels")
+    ]
+    assert 'network "plan" is in use' in clean.run("docker network rm plan").stderr
+    link = clean.run("docker run --rm --network made busybox ip addr show eth0", check=True).stdout
+    assert "mtu 1400" in link and "10.7.0.1/24" in link
+    assert clean.run("docker network prune -f", check=True).stdout.split()[-1] == "made"
+    clean.run("docker network rm plan", check=True)

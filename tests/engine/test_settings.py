@@ -68,6 +68,30 @@ def test_docker0_has_ipv6_where_the_daemon_is_told_so(restarted: Host) -> None:
     assert shown[0] in host.run("docker exec web ip addr show eth0", check=True).stdout
 
 
+def test_containers_on_docker0_leave_by_the_routers_that_the_daemon_names(restarted: Host) -> None:
+    host = restarted
+    flags = ("--bip", "10.81.0.1/24", "--ipv6", "--fixed-cidr-v6", "fd00:99::/64")
+    host.stop_engine()
+    for wrong in ("--default-gateway=10.82.0.9", "--default-gateway-v6=fd00:98::9"):
+        with pytest.raises(Exception, match="must belong to the master pool"):
+            host.start_engine(*flags, wrong)
+    host.start_engine(
+        *flags,
+        "--default-gateway=10.81.0.9",
+        "--default-gateway-v6=fd00:99::9",
+        "--host-gateway-ip=10.81.0.77",
+        "--default-network-opt=bridge=com.docker.network.driver.mtu=1333",
+    )
+    command = "ip route show default; ip -6 route show default; grep outside /etc/hosts"
+    shown = host.run(f"docker run --rm --add-host outside:host-gateway busybox sh -c '{command}'", check=True)
+    assert "default via 10.81.0.9 dev eth0" in shown.stdout
+    assert "default via fd00:99::9 dev eth0" in shown.stdout
+    assert "10.81.0.77\toutside" in shown.stdout
+    host.run("docker network create own", check=True)
+    link = host.run("docker run --rm --network own busybox ip link show eth0", check=True).stdout
+    assert "mtu 1333" in link
+
+
 def test_bridge_says_that_nobody_masquerades_without_iptables(restarted: Host) -> None:
     host = restarted
     host.stop_engine()

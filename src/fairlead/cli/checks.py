@@ -77,8 +77,9 @@ def _address(text: str, complaint: str) -> str:
 
 def link(text: str) -> str:
     """`container` or `container:alias`."""
-    parts = text.split(":")
-    if not text or len(parts) > 2 or not all(parts):
+    if not text:
+        raise Invalid("empty string specified for links")
+    if text.count(":") > 1:
         raise Invalid(f"bad format for links: {text}")
     return text
 

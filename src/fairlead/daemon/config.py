@@ -79,6 +79,11 @@ def _require_kind(option: Option, value: object, start: str) -> None:
         Kind.TEXTS: strings(value),
         Kind.MAP: isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
         Kind.POOLS: isinstance(value, list) and all(isinstance(item, dict) for item in value),
+        Kind.MAPS: isinstance(value, dict)
+        and all(
+            isinstance(each, dict) and all(isinstance(item, str) for item in each.values())
+            for each in value.values()
+        ),
         Kind.ULIMITS: isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()),
     }
     if not fits[option.kind]:
@@ -213,6 +218,20 @@ def _pools(given: Sequence[Any]) -> tuple[AddressPool, ...]:
     return tuple(pools)
 
 
+def _network_options(given: Any) -> Mapping[str, Mapping[str, str]]:
+    """Options by driver, as `DRIVER=OPTION=VALUE` texts (flags) or as objects (daemon.json)."""
+    if isinstance(given, dict):
+        return given
+    found: dict[str, dict[str, str]] = {}
+    for text in given:
+        driver, first, rest = text.partition("=")
+        option, second, value = rest.partition("=")
+        if not (driver and first and option and second):
+            raise InvalidParameter(f"cannot set default-network-opt: {text} is not DRIVER=OPTION=VALUE")
+        found.setdefault(driver, {})[option] = value
+    return found
+
+
 def _ulimits(given: Any) -> tuple[Ulimit, ...]:
     """Limits as `name=soft[:hard]` texts (flags) or as objects by name (daemon.json)."""
     try:
@@ -234,6 +253,9 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "fixed-cidr": _fixed_cidr,
     "fixed-cidr-v6": _fixed_cidr_v6,
     "default-gateway": _address_on("default-gateway"),
+    "default-gateway-v6": _address_on("default-gateway-v6"),
+    "default-network-opt": _network_options,
+    "host-gateway-ip": _address_on("host-gateway-ip"),
     "ip": _address_on("ip"),
     "dns": lambda given: tuple(str(_address_on("dns")(each)) for each in given),
     "dns-search": tuple,
@@ -246,6 +268,7 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
 }
 FIELDS = {
     "default-address-pool": "default_address_pools",
+    "default-network-opt": "default_network_options",
     "insecure-registry": "insecure_registries",
     "registry-mirror": "registry_mirrors",
     "label": "labels",
@@ -255,20 +278,14 @@ FIELDS = {
 
 def _require_consistent(settings: Settings) -> None:
     """Refuse settings that cannot be true together."""
-    if settings.fixed_cidr and settings.bip and not settings.fixed_cidr.subnet_of(settings.bip.network):
+    if settings.bip and settings.bridge != DEFAULTS.bridge:
         raise InvalidParameter(
-            f"cannot set fixed-cidr: {settings.fixed_cidr} is not part of {settings.bip.network}"
+            "You specified -b & --bip, mutually exclusive options. Please specify only one"
         )
-    if settings.default_gateway and settings.bip and settings.default_gateway not in settings.bip.network:
+    if not settings.iptables and not settings.icc:
         raise InvalidParameter(
-            f"cannot set default-gateway: {settings.default_gateway} is not in {settings.bip.network}"
-        )
-    if settings.bip and settings.bridge == "none":
-        raise InvalidParameter("cannot set bip: there is no default bridge with --bridge=none")
-    if settings.bip and settings.bridge not in (DEFAULTS.bridge, "none"):
-        raise InvalidParameter(
-            f"cannot set bip: bridge {settings.bridge} has an address of its own; please specify only one of "
-            "--bridge and --bip"
+            "You specified --iptables=false with --icc=false. ICC=false uses iptables to function. "
+            "Please set --icc or --iptables to true"
         )
     if settings.mtu and not 68 <= settings.mtu <= 65535:
         raise InvalidParameter(f"cannot set mtu: {settings.mtu} is not between 68 and 65535")

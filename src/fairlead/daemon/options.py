@@ -19,6 +19,7 @@ class Kind(Enum):
     POOLS = "list of pools"
     ULIMITS = "map of limits"
     MAP = "map of strings"
+    MAPS = "map of maps of strings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,19 @@ OPTIONS = (
     Option(("--ipv6",), "ipv6", SWITCH, "Give docker0 IPv6 too"),
     Option(("--fixed-cidr-v6",), "fixed-cidr-v6", TEXT, "docker0's IPv6 subnet; else the first free one"),
     Option(("--default-gateway",), "default-gateway", TEXT, "Gateway of containers on docker0"),
+    Option(("--default-gateway-v6",), "default-gateway-v6", TEXT, "IPv6 gateway of containers on docker0"),
+    Option(
+        ("--host-gateway-ip",),
+        "host-gateway-ip",
+        TEXT,
+        "What host-gateway means in --add-host; else docker0's address",
+    ),
+    Option(
+        ("--default-network-opt",),
+        "default-network-opts",
+        Kind.MAPS,
+        "Option of new networks of a driver that say nothing else: DRIVER=OPTION=VALUE",
+    ),
     Option(("--mtu",), "mtu", NUMBER, "MTU of containers' interfaces"),
     Option(("--iptables",), "iptables", SWITCH, "Write firewall rules"),
     Option(("--ip6tables",), "ip6tables", SWITCH, "Write firewall rules for networks with IPv6 too"),
@@ -145,6 +159,9 @@ IGNORED_KEYS = frozenset(
     (
         "storage-driver storage-opts exec-opts log-driver log-opts features experimental builder "
         "containerd max-concurrent-downloads max-concurrent-uploads raw-logs runtimes "
-        "selinux-enabled userland-proxy-path no-new-privileges oom-score-adjust metrics-addr"
+        "selinux-enabled userland-proxy-path network-control-plane-mtu no-new-privileges oom-score-adjust "
+        "metrics-addr"
     ).split()
 )
+# Flags of dockerd's network that have no meaning here either.
+IGNORED_FLAGS = ("--userland-proxy-path", "--network-control-plane-mtu")

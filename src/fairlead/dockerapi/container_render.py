@@ -54,7 +54,7 @@ def render_summary(view: ContainerView, version: Version, now: int, size: bool =
     container = view.container
     document: dict[str, object] = {
         "Id": container.id,
-        "Names": [*view.link_names, f"/{container.name}"],
+        "Names": list(view.names) or [f"/{container.name}"],
         "Image": view.image_name,
         "ImageID": f"sha256:{container.image_id}",
         "Command": format_command(container.path, container.args),

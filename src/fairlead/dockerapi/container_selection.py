@@ -57,7 +57,7 @@ class ContainerSelection:
 
 def _by_identity(query: ContainerSelection, view: ContainerView) -> bool:
     container = view.container
-    names = (container.name, f"/{container.name}", *view.link_names)
+    names = (container.name, f"/{container.name}")
     return query.filters.matches("id", container.id) and query.filters.matches("name", *names)
 
 

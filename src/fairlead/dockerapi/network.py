@@ -118,19 +118,14 @@ def _subnet(text: str) -> Subnet:
 
 def _range(text: str, subnet: Subnet) -> Subnet:
     try:
-        span = ip_network(text, strict=False)
-        fits = span.version == subnet.version and (
-            int(span.network_address) >= int(subnet.network_address)
-            and int(span.broadcast_address) <= int(subnet.broadcast_address)
-        )
-    except ValueError:
-        fits = False
-    if not fits:
+        if "/" not in text:
+            raise ValueError(text)
+        return ip_network(text, strict=False)
+    except ValueError as error:
         raise InvalidParameter(
             f'failed to parse pool request for address space "LocalDefault" pool "{subnet}" '
             f'subpool "{text}": Invalid Address SubPool'
-        )
-    return span
+        ) from error
 
 
 def _address(text: str, complaint: str) -> Address:
@@ -174,8 +169,8 @@ def render_network(view: NetworkView, version: Version, listed: bool = False) ->
         "Internal": network.internal,
         "Attachable": network.attachable,
         "Ingress": network.ingress,
-        "ConfigFrom": {"Network": ""},
-        "ConfigOnly": False,
+        "ConfigFrom": {"Network": network.config_from},
+        "ConfigOnly": network.config_only,
         "Containers": {
             **{endpoint.container_id: _member(endpoint, name) for endpoint, name in members},
             # Source: moby `api/server/router/network`, for an endpoint without a sandbox on this host.

@@ -8,7 +8,7 @@ from fairlead.engine.interfaces import interface_names
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.lifecycle import Lifecycle
 from fairlead.engine.parts import Parts
-from fairlead.engine.sandboxes import Stay
+from fairlead.engine.stay import Stay
 from fairlead.engine.wishes import names_on, network_links
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment, Endpoint
@@ -69,9 +69,10 @@ class Connections:
                 )
             return
         drivers = {self._networks.driver(each.network) for each in container.attachments}
-        if drivers and "host" in (*drivers, network.driver):
+        own = self._networks.driver(network.id)
+        if drivers and "host" in (*drivers, own):
             raise InvalidParameter(SHARED)
-        if drivers and "null" in (*drivers, network.driver):
+        if drivers and "null" in (*drivers, own):
             raise InvalidParameter(ALONE)
 
     async def _grow(self, container: Container, stay: Stay, network: Network, attachment: Attachment) -> None:

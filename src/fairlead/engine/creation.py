@@ -1,18 +1,18 @@
 """Making a container: everything that can be refused is refused before anything is written."""
 
-import posixpath
 from dataclasses import replace
 
 from fairlead.engine.context import Context
 from fairlead.engine.defaults import command_line, complete, merge_image
 from fairlead.engine.ledger import drop, put
+from fairlead.engine.links import parsed_link
 from fairlead.engine.mounts import Mounts
 from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
 from fairlead.model.commands import CreateContainer
 from fairlead.model.container import Config, Container, HostConfig
 from fairlead.model.endpoint import Attachment
-from fairlead.model.errors import Failed, FairleadError, InvalidParameter, NotFound
+from fairlead.model.errors import Failed, FairleadError, InvalidParameter
 
 CONFLICT = "conflicting options: "
 HOST_LINKS = (
@@ -137,16 +137,24 @@ class Creation:
             return ()
         links: dict[str, str] = {}
         for text in host_config.links or ():
-            name, _, alias = text.partition(":")
-            try:
-                target = self._references.find(name)
-            except NotFound as error:
-                raise InvalidParameter(f"could not get container for {name}: {error.message}") from error
+            name, alias = parsed_link(text)
+            target = self._link_target(name)
             if target.host_config.network_mode == "host":
                 raise InvalidParameter(HOST_LINKS)
-            # A name of a file below the container's, as Docker has them; of two alike the first counts.
-            links.setdefault(posixpath.normpath(f"/{alias or target.name}").lstrip("/"), target.id)
+            # Of two alike the first counts, and one without a name of its own is none.
+            if alias:
+                links.setdefault(alias, target.id)
         return tuple((target, alias) for alias, target in links.items())
+
+    def _link_target(self, name: str) -> Container:
+        """The container that a link leads to: the one whose network it has, if it has another's."""
+        try:
+            target = self._references.find(name)
+            while target.host_config.network_mode.startswith("container:"):
+                target = self._references.find(target.host_config.network_mode.partition(":")[2])
+        except FairleadError as error:
+            raise InvalidParameter(f"could not get container for {name}: {error.message}") from error
+        return target
 
     def _require_consistent(self, config: Config, host_config: HostConfig) -> None:
         """Refuse options that contradict each other (Docker's `verifyContainerSettings`).

@@ -17,7 +17,8 @@ from fairlead.engine.hostfiles import (
     reachable,
     without,
 )
-from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine.stay import Stay
 from fairlead.model.addresses import Address
 from fairlead.model.container import Container, HostsEntry
 
@@ -81,7 +82,9 @@ class Files:
         return hosts_text(self._entries(container, stay), extra, self._gateway())
 
     def _gateway(self) -> Address | None:
-        """The host's address on docker0."""
+        """What containers reach the host by: what the settings say, else its address on docker0."""
+        if (chosen := self._context.settings.host_gateway_ip) is not None:
+            return chosen
         networks = self._context.records.networks.values()
         pools = next((network.pools for network in networks if network.default_bridge), ())
         return next((pool.gateway for pool in pools if pool.subnet.version == 4), None)

@@ -16,8 +16,8 @@ from fairlead.engine.ledger import put
 from fairlead.engine.linking import Linking
 from fairlead.engine.parts import Parts
 from fairlead.engine.ports import port_failure
-from fairlead.engine.sandboxes import Stay
 from fairlead.engine.sharing import KEPT, is_shared, owner_of
+from fairlead.engine.stay import Stay
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container, ContainerState
 from fairlead.model.endpoint import Attachment
@@ -121,7 +121,7 @@ class Lifecycle:
             attachments=_with_ids(container.attachments, attached),
         )
         try:
-            stay = self._sandboxes.with_ports(container, stay)
+            stay = self._sandboxes.publishing.chosen(container, stay)
         except FairleadError:
             await context.ledger.commit(put(known))
             raise

@@ -8,7 +8,8 @@ from fairlead.engine.context import Context
 from fairlead.engine.files import Files
 from fairlead.engine.ledger import put
 from fairlead.engine.references import References
-from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine.stay import Stay
 from fairlead.model.container import Container
 from fairlead.model.errors import Failed, FairleadError, NotFound
 from fairlead.planner.steps import transition

@@ -3,12 +3,13 @@
 Source of the names and forms: Docker's `links.ToEnv`.
 """
 
+import posixpath
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Opening
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, InvalidParameter
 from fairlead.model.network import Network
 from fairlead.model.records import Records
 
@@ -90,6 +91,25 @@ def environment(child: str, alias: str, address: IPv4Address, target: Container)
         if separator and name not in OWN:
             variables.append(f"{prefix}_ENV_{name}={value}")
     return variables
+
+
+def parsed_link(text: str) -> tuple[str, str]:
+    """Name and alias of `name:alias`, `name`, or `/name:/holder/alias` as inspect shows them.
+
+    An alias is a path below the holder's name; "" where it names nothing.  InvalidParameter for
+    another form.
+    Source: Docker's `opts.ParseLink` and `RegisterLink`.
+    """
+    name, colon, alias = text.partition(":")
+    if not text:
+        raise InvalidParameter("empty string specified for links")
+    if ":" in alias:
+        raise InvalidParameter(f"bad format for links: {text}")
+    if not colon:
+        alias = name
+    elif name.startswith("/"):
+        name, alias = name[1:], short(alias)
+    return name, posixpath.normpath(f"/{alias}").lstrip("/")
 
 
 def short(alias: str) -> str:

@@ -5,17 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
+from fairlead.engine.configurations import require_configuration, source_of
 from fairlead.engine.macvlan_rules import require_macvlan, with_shim_reserved
 from fairlead.firewall.iptables_text import fit_for_rules
 from fairlead.ipam.leases import lowest_free, reserved
 from fairlead.ipam.pools import overlaps
 from fairlead.model.addresses import Address, Subnet
 from fairlead.model.commands import CreateNetwork
-from fairlead.model.config import Settings
 from fairlead.model.errors import Conflict, Failed, Forbidden, InvalidParameter, NotFound, Unavailable
 from fairlead.model.network import (
     BRIDGE_NAME,
-    DEFAULT_BRIDGE,
     ENABLE_ICC,
     ENABLE_MASQUERADE,
     GATEWAY_MODES,
@@ -43,41 +42,29 @@ SMALLEST_MTU, SMALLEST_MTU_IPV6, LARGEST_MTU = 68, 1280, 65535  # RFC 791, RFC 8
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,11}")  # room for three digits in a link name
 
 
-def default_options(settings: Settings, uplink_mtu: int) -> Mapping[str, str]:
-    """The options of the predefined network bridge, as Docker shows them."""
-
-    def word(value: bool) -> str:
-        return "true" if value else "false"
-
-    return {
-        DEFAULT_BRIDGE: "true",
-        ENABLE_ICC: word(settings.icc),
-        ENABLE_MASQUERADE: word(settings.ip_masq and settings.iptables),
-        HOST_BINDING: str(settings.ip),
-        BRIDGE_NAME: settings.bridge,
-        MTU: str(settings.mtu or uplink_mtu),
-    }
-
-
-def require_sound(request: CreateNetwork, existing: Sequence[Network]) -> None:
-    """Refuse a network that can never be: its name, driver, scope or options are wrong or taken."""
+def require_name(request: CreateNetwork, existing: Sequence[Network]) -> None:
+    """Refuse a name that no network can have, or that one has."""
     if request.name in PREDEFINED_NAMES:
         raise Forbidden(f"operation is not permitted on predefined {request.name} network ")
     if not request.name.strip():
         raise Failed(f"invalid name: {request.name}")
-    if request.scope and request.scope != "local" or request.ingress:
-        raise Unavailable(NOT_A_MANAGER)
     if any(network.name == request.name for network in existing):
         raise Conflict(f"network with name {request.name} already exists")
+
+
+def require_sound(request: CreateNetwork, existing: Sequence[Network]) -> None:
+    """Refuse a network that can never be: its name, driver, scope or options are wrong or taken."""
+    if request.config_only:
+        require_configuration(request)
+        require_name(request, existing)
+        return
+    if request.scope and request.scope != "local" or request.ingress:
+        raise Unavailable(NOT_A_MANAGER)
+    require_name(request, existing)
     if not request.enable_ipv4 and not request.enable_ipv6:
         raise InvalidParameter("IPv4 or IPv6 must be enabled")
-    if request.config_only:
-        raise InvalidParameter(
-            f"cannot create network {request.name}: this engine has no networks that are configuration only, "
-            "which are for swarm services"
-        )
     if request.config_from:
-        raise NotFound(f'configuration network "{request.config_from}" does not exist')
+        source_of(request.config_from, existing)
     if request.driver in SINGLE_DRIVERS:
         raise Forbidden(f'only one instance of "{request.driver}" network is allowed')
     if request.driver == "overlay":

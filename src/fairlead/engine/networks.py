@@ -1,25 +1,24 @@
 """Networks: the predefined three, those that users make, and who is on them."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from ipaddress import IPv4Interface
 
-from fairlead.engine.bridges import DOCKERS_OWN, Bridges, with_bridge_addresses
+from fairlead.engine.bridges import Bridges, with_bridge_addresses
+from fairlead.engine.configurations import configured, require_unused
 from fairlead.engine.context import Context
+from fairlead.engine.docker0 import Docker0
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.macvlan_rules import links_of_parent, require_parent
-from fairlead.engine.network_rules import checked_pools, default_options, require_sound
+from fairlead.engine.network_rules import checked_pools, require_name, require_sound
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.subnets import Subnets
 from fairlead.firewall.policy import users_chain
-from fairlead.ipam.pools import overlaps
-from fairlead.model.addresses import Address, Subnet
 from fairlead.model.commands import CreateNetwork
 from fairlead.model.endpoint import Endpoint
-from fairlead.model.errors import Conflict, FairleadError, Forbidden, InvalidParameter, NotFound
+from fairlead.model.errors import Conflict, FairleadError, Forbidden, NotFound
 from fairlead.model.host import AddressKey, Family, Key, LinkSettingKey, State, SysctlKey, Value
-from fairlead.model.network import BRIDGE_NAME, DEFAULT_GATEWAY, Adoption, Network, Pool
+from fairlead.model.network import BRIDGE_NAME, Adoption, Network, Pool
 from fairlead.model.views import NetworkView, Removed
 from fairlead.planner.base import IPV6_FORWARDING, ipv6_base_state
 from fairlead.planner.bridge import released_state
@@ -39,6 +38,7 @@ class Networks:
         self._overlays.create = self.create
         self._bridges = Bridges(context)
         self._subnets = Subnets(context)
+        self._docker0 = Docker0(context, self._bridges, self._subnets)
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -58,11 +58,12 @@ class Networks:
         return begun[0]
 
     def driver(self, reference: str) -> str:
-        """The driver of a network, "" if there is none such."""
+        """The driver of a network, "" if there is none such, or it is configuration only."""
         try:
-            return self.find(reference).driver
+            network = self.find(reference)
         except FairleadError:
             return ""
+        return "" if network.config_only else network.driver
 
     def view(self, network: Network) -> NetworkView:
         """A network with its members."""
@@ -111,8 +112,8 @@ class Networks:
         """
         lost = False
         for network in list(self._context.records.networks.values()):
-            if network.default_bridge and network.options != self._default_options():
-                await self._context.ledger.commit(put(replace(network, options=self._default_options())))
+            if network.default_bridge and network.options != self._docker0.options():
+                await self._context.ledger.commit(put(replace(network, options=self._docker0.options())))
             settled = network.adoption is not None and network.phase == "settled"
             if settled and await self._bridges.is_there(network):
                 lost |= await self._repair(network)
@@ -123,9 +124,6 @@ class Networks:
         kinds = (LinkSettingKey, AddressKey, SysctlKey)
         state: State = {key: value for key, value in self._state(network).items() if isinstance(key, kinds)}
         return (await self._context.reconciler.converge(state)).changed
-
-    def _default_options(self) -> Mapping[str, str]:
-        return default_options(self._context.settings, self._context.surroundings.uplink_mtu)
 
     def state(self) -> State:
         """What the host should have for all networks."""
@@ -139,7 +137,7 @@ class Networks:
             await self._overlays.restore(network)
             return
         pools = tuple(replace(pool, gateway_requested=True) for pool in network.pools)
-        if pools != network.pools and not network.default_bridge:
+        if pools != network.pools and not (network.default_bridge or network.config_only):
             # After a restart Docker shows the gateway of every network, chosen by the user or not.
             network = replace(network, pools=pools)
             await self._context.ledger.commit(put(network))
@@ -159,12 +157,11 @@ class Networks:
                 await self._take_away(before)
             return
         same = before if before is not None and before.bridge_name == settings.bridge else None
-        adoption = same.adoption if same is not None else await self._adopted_default()
-        pools = (await self._default_pool(same, adoption), *await self._subnets.docker0_ipv6(same))
-        options = self._default_options()
-        request = CreateNetwork("bridge", "bridge", options=options, enable_ipv6=settings.ipv6)
-        network = self._new(request, pools, adoption)
-        network = replace(network, predefined=True, phase="settled")
+        adoption, pools = await self._docker0.found(same)
+        request = CreateNetwork(
+            "bridge", "bridge", options=self._docker0.options(), enable_ipv6=settings.ipv6
+        )
+        network = replace(self._new(request, pools, adoption), predefined=True, phase="settled")
         if before is not None:
             network = replace(network, id=before.id, created=before.created, sequence=before.sequence)
             if network == before:
@@ -173,16 +170,6 @@ class Networks:
             await self._ready_for_ipv6(network)
             await context.reconciler.converge({**await self._released(before), **self._state(network)})
         await context.ledger.commit(put(network))
-
-    async def _adopted_default(self) -> Adoption | None:
-        """The bridge that --bridge names, which must be there; None for docker0, which the engine makes."""
-        name = self._context.settings.bridge
-        if name == DOCKERS_OWN:
-            return None
-        adoption = await self._bridges.found(name)
-        if adoption is None:
-            raise InvalidParameter(f"bridge device with non default name {name} must be created manually")
-        return adoption
 
     async def _cast_off(self, network: Network, pools: Sequence[Pool]) -> None:
         """Take away the endpoints that have no place in the bridge's new subnets (none: no bridge at all).
@@ -200,46 +187,16 @@ class Networks:
             await ledger.commit(drop(endpoint))
             log.warning("container %s has lost its place on %s", endpoint.container_id[:12], network.name)
 
-    async def _default_pool(self, same: Network | None, adoption: Adoption | None) -> Pool:
-        """The subnet of docker0: --bip's, else its bridge's own, else the one it had, else the first free."""
-        settings = self._context.settings
-        kept = same is not None and self._fits(same)
-        own = settings.bip
-        if own is None and adoption is not None:
-            own = next((each for each in adoption.addresses if isinstance(each, IPv4Interface)), None)
-        if own is not None:
-            subnet: Subnet = own.network
-            address: Address = own.ip
-        else:
-            subnet = same.pools[0].subnet if same and kept else await self._subnets.free(4)
-            address = subnet.network_address + 1
-        router = settings.default_gateway
-        return Pool(
-            subnet,
-            ip_range=settings.fixed_cidr,
-            gateway=address,
-            auxiliary={DEFAULT_GATEWAY: router} if router is not None else {},
-            # Docker's inspect shows the gateway only where somebody chose it, or after a restart.
-            gateway_requested=kept or own is not None or settings.default_gateway is not None,
-        )
-
-    def _fits(self, before: Network) -> bool:
-        """Whether docker0 keeps its subnet: it is in use, or where the settings want subnets to be."""
-        blocks = self._context.settings.default_address_pools
-        bases = [block.base for block in blocks if block.base.version == 4]
-        subnet = before.pools[0].subnet
-        return (
-            bool(self._sandboxes.members(before.id))
-            or not bases
-            or any(overlaps(subnet, base) for base in bases)
-        )
-
     # -- creating and removing -------------------------------------------------------------------
 
     async def create(self, request: CreateNetwork) -> tuple[str, str]:
         """Make a network: its id, and a warning or "".  Refused in Docker's words."""
         context = self._context
+        require_name(request, self._existing())
+        request = configured(request, self._existing(), context.settings.default_network_options)
         self._require_sound(request)
+        if request.config_only:
+            return await self._keep(request), ""
         # The name is taken in memory before anything is awaited: of a hundred at once one wins.
         request, adoption = await self._adopting(request)
         scope = "global" if request.driver == "overlay" else "local"
@@ -265,9 +222,18 @@ class Networks:
         self._tell("create", network)
         return network.id, self._warning(network)
 
+    def _existing(self) -> Sequence[Network]:
+        return [each for each in self._context.records.networks.values() if each.phase != "removing"]
+
     def _require_sound(self, request: CreateNetwork) -> None:
-        there = (each for each in self._context.records.networks.values() if each.phase != "removing")
-        require_sound(request, list(there))
+        require_sound(request, self._existing())
+
+    async def _keep(self, request: CreateNetwork) -> str:
+        """A network that is configuration only: a record, of Docker's driver null.  Its id."""
+        network = self._new(replace(request, driver="null"), request.pools)
+        await self._context.ledger.commit(put(replace(network, phase="settled")))
+        self._tell("create", network)
+        return network.id
 
     async def _adopting(self, request: CreateNetwork) -> tuple[CreateNetwork, Adoption | None]:
         """The request as it is with the bridge that it names, if that is there already."""
@@ -285,7 +251,10 @@ class Networks:
         return (request if adoption is None else with_bridge_addresses(request, adoption)), adoption
 
     def _warning(self, network: Network) -> str:
-        """What is lawful and will not work: packets that no link leads out of the host."""
+        """What is lawful and will not work: addresses of elsewhere, packets that no link leads out."""
+        for pool in network.pools:
+            if pool.ip_range not in (None, pool.span):
+                return f"The range {pool.ip_range} is not part of the subnet {pool.subnet}, and is ignored"
         uplink = self._context.surroundings.uplink_mtu
         if network.internal or not driver_of(network).host_end or network.mtu <= uplink:
             return ""
@@ -300,6 +269,7 @@ class Networks:
         network = self.find(reference)
         if network.predefined:
             raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
+        require_unused(network, self._existing())
         async with context.lock(network.id):
             if self._sandboxes.members(network.id):
                 raise Forbidden(
@@ -311,14 +281,15 @@ class Networks:
             else:
                 await self._take_away(network)
         context.forget_lock(network.id)
-        self._tell("destroy", network)
+        if not network.config_only:  # Docker says nothing then
+            self._tell("destroy", network)
 
     async def prune(self, chosen: Callable[[NetworkView], bool]) -> Removed:
         """Remove every chosen network that no running container is on, as Docker does."""
         names = []
         for view in self.list():
             network = view.network
-            if network.predefined or view.members or view.remotes or not chosen(view):
+            if network.predefined or network.config_only or view.members or view.remotes or not chosen(view):
                 continue
             try:
                 await self.remove(network.id)
@@ -384,6 +355,8 @@ class Networks:
             ingress=request.ingress,
             enable_ipv6=request.enable_ipv6,
             enable_ipv4=request.enable_ipv4,
+            config_only=request.config_only,
+            config_from=request.config_from,
             adoption=adoption,
             options=request.options,
             labels=request.labels,

@@ -1,27 +1,28 @@
 """A container's sandbox and its endpoints: leased from the records, then converged into the kernel."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from fairlead.engine.configurations import NO_ENDPOINT
 from fairlead.engine.context import Context
 from fairlead.engine.hostfiles import addresses_in, in_force, is_own_loopback, ndots, parse_resolv_conf
 from fairlead.engine.interfaces import interface_names, interface_sysctls, link_local_interfaces
 from fairlead.engine.leasing import leases, placed_ipv6
-from fairlead.engine.ledger import drop, put
+from fairlead.engine.ledger import drop
 from fairlead.engine.overlays import Overlays
-from fairlead.engine.ports import Allocation, exposed_requests, port_failure
+from fairlead.engine.publishing import Publishing
 from fairlead.engine.sharing import is_shared, kept
-from fairlead.engine.ways_out import precedence, publishes, with_way_out
+from fairlead.engine.stay import Stay
+from fairlead.engine.ways_out import precedence, with_way_out
 from fairlead.engine.wishes import ipv6_wishes, is_first, names_on, network_links
 from fairlead.firewall.guards import shared_addresses
 from fairlead.model.addresses import mac_from_bytes, mac_from_ipv4
 from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment, Endpoint, Sandbox
-from fairlead.model.errors import Failed, FairleadError
+from fairlead.model.errors import Failed, FairleadError, Forbidden
 from fairlead.model.host import Key, NamespaceKey, SysctlKey, Value
-from fairlead.model.network import GatewayMode, Network
-from fairlead.model.records import Place, RecordChange
+from fairlead.model.network import Network
 from fairlead.planner.drivers import driver_of
 from fairlead.planner.sandbox import sandbox_state
 from fairlead.planner.steps import absent, of_one_link, transition
@@ -33,39 +34,13 @@ SANDBOX_SYSCTLS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """A container's sandbox and its places on networks, in the order of attachment."""
-
-    sandbox: Sandbox
-    places: tuple[tuple[Network, Endpoint], ...]
-
-    @property
-    def asked(self) -> tuple[tuple[Network, Endpoint], ...]:
-        """Its places on networks that somebody asked for."""
-        return tuple(place for place in self.places if not place[1].implied)
-
-    def in_phase(self, phase: str) -> "Stay":
-        """The same with all its records in another phase."""
-        places = tuple((network, replace(endpoint, phase=phase)) for network, endpoint in self.places)
-        return Stay(replace(self.sandbox, phase=phase), places)
-
-    def written(self) -> list[RecordChange]:
-        """The changes that write its records."""
-        return [put(self.sandbox), *(put(endpoint) for _, endpoint in self.places)]
-
-    def dropped(self) -> list[RecordChange]:
-        """The changes that take its records away."""
-        return [drop(self.sandbox), *(drop(endpoint) for _, endpoint in self.places)]
-
-
 class Sandboxes:
     """Leases, joins and leaves networks for containers."""
 
     def __init__(self, context: Context, overlays: Overlays | None = None):
         self._context = context
         self.overlays = overlays or Overlays(context, None)
-        self._chosen_port = 0
+        self.publishing = Publishing(context)
 
     # -- what there is ---------------------------------------------------------------------------
 
@@ -171,7 +146,7 @@ class Sandboxes:
             sandbox, way_out = self._way_out(container, after, gateway, 1)
             implied = [(gateway, way_out)]
         places = with_way_out([*asked, *implied])
-        return Stay(sandbox, tuple(self.with_ports_moved(container, before, places)))
+        return Stay(sandbox, tuple(self.publishing.moved(container, before, places)))
 
     async def _new_sandbox(self, container: Container, networks: list[Network]) -> Sandbox:
         context = self._context
@@ -217,6 +192,8 @@ class Sandboxes:
         `entered` is what the whole cluster knows of its place on a global network already.
         """
         context = self._context
+        if network.config_only:
+            raise Forbidden(NO_ENDPOINT)
         identity = entered.id if entered is not None else context.new_id()
         common = Endpoint(
             id=identity,
@@ -280,63 +257,6 @@ class Sandboxes:
             names = names_on(container, attachment, network) if endpoint.names else ()
             places.append((network, replace(endpoint, names=names)))
         return Stay(stay.sandbox, tuple(places))
-
-    def with_ports(self, container: Container, stay: Stay) -> Stay:
-        """The stay with its published ports, on the endpoint that has the way out.
-
-        Raises Failed in Docker's words when a port is taken.
-        """
-        places = []
-        for network, endpoint in stay.places:
-            if publishes(network, endpoint):
-                endpoint = self.published(container, endpoint)
-            places.append((network, endpoint))
-        return Stay(stay.sandbox, tuple(places))
-
-    def with_ports_moved(
-        self, container: Container, before: Stay, places: list[tuple[Network, Endpoint]]
-    ) -> list[tuple[Network, Endpoint]]:
-        """The places with the published ports where the way out is now; the host's ports stay the same ones.
-
-        Source: libnetwork `endpoint.go`, what `sbJoin` and `sbLeave` do about external connectivity.
-        """
-        held = next((endpoint.ports for _, endpoint in before.places if endpoint.ports), ())
-        moved = []
-        for network, endpoint in places:
-            endpoint = replace(endpoint, ports=held if publishes(network, endpoint) else ())
-            if not held and publishes(network, endpoint):
-                endpoint = self.published(container, endpoint)
-            moved.append((network, endpoint))
-        return moved
-
-    def published(self, container: Container, endpoint: Endpoint) -> Endpoint:
-        """The endpoint with host ports for all that the container publishes."""
-        requests = list(container.host_config.port_bindings)
-        if container.host_config.publish_all_ports:
-            requests += exposed_requests(container.config.exposed_ports, requests)
-        if not requests:
-            return endpoint
-        network = self._context.records.networks[endpoint.network_id]
-        own = {each.version for each in (endpoint.ipv4, endpoint.ipv6) if each is not None}
-        routed = {version for version in own if network.gateway_mode(version) is GatewayMode.ROUTED}
-        if routed == own:
-            routed = {4, 6}  # nothing of it is reached by the host's addresses
-        allocation = Allocation(self._port_holder, network.host_binding, self._chosen_port, routed)
-        try:
-            ports = allocation.publish(requests, container.name)
-        except Failed as error:
-            raise port_failure(container, endpoint, error.message) from error
-        self._chosen_port = allocation.next_chosen
-        reached = tuple(port for port in ports if not port.routed or port.host_address.version in own)
-        return replace(endpoint, ports=reached)
-
-    def _port_holder(self, place: Place) -> str | None:
-        """The name of the container that has a port of the host."""
-        records = self._context.records
-        endpoint = records.publisher(place)
-        if endpoint is None or endpoint.container_id not in records.containers:
-            return None
-        return records.containers[endpoint.container_id].name
 
     # -- joining and leaving ---------------------------------------------------------------------
 

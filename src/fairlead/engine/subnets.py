@@ -20,7 +20,12 @@ class Subnets:
     def used(self, scope: str = "local") -> Sequence[Subnet]:
         """The subnets in use: local and global networks have address spaces of their own, as with Docker."""
         networks = self._context.records.networks.values()
-        return [pool.subnet for each in networks if each.scope == scope for pool in each.pools]
+        return [
+            pool.subnet
+            for each in networks
+            if each.scope == scope and not each.config_only
+            for pool in each.pools
+        ]
 
     async def complete(self, network: Network) -> Network:
         """The network with a subnet for each IP version that it wants and names none for, recorded."""
@@ -37,16 +42,6 @@ class Subnets:
             network = replace(network, pools=tuple(pools))
             await self._context.ledger.commit(put(network))
         return network
-
-    async def docker0_ipv6(self, before: Network | None) -> tuple[Pool, ...]:
-        """The IPv6 subnet of docker0 (none without --ipv6): --fixed-cidr-v6's, else the one it had."""
-        settings = self._context.settings
-        if not settings.ipv6:
-            return ()
-        pools = before.pools if before is not None else ()
-        had = next((pool.subnet for pool in pools if pool.subnet.version == 6), None)
-        subnet = settings.fixed_cidr_v6 or had or await self.free(6)
-        return (Pool(subnet, gateway=subnet.network_address + 1, gateway_requested=subnet == had),)
 
     async def free(self, version: int) -> Subnet:
         """The first free subnet of that IP version.  Conflict in Docker's words when there is none left."""

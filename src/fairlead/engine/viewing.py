@@ -3,7 +3,7 @@
 from fairlead.engine.execs import Execs
 from fairlead.engine.files import DESTINATIONS
 from fairlead.engine.parts import Parts
-from fairlead.engine.sandboxes import Stay
+from fairlead.engine.stay import Stay
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Sandbox, alias_directory
 from fairlead.model.errors import FairleadError
@@ -40,7 +40,7 @@ class Viewing:
             resolv_conf_path=paths["resolv.conf"],
             log_path=runtime.log_path(container.id) if container.state.ever_started else "",
             links=self._links(container),
-            link_names=self._link_names(container),
+            names=self._names(container),
             exec_ids=self._execs.of(container.id),
         )
 
@@ -89,11 +89,12 @@ class Viewing:
             for target, alias in container.links
         )
 
-    def _link_names(self, container: Container) -> tuple[str, ...]:
-        """What other containers' links call this one."""
-        return tuple(
+    def _names(self, container: Container) -> tuple[str, ...]:
+        """What it and other containers' links call it, in the order of Docker's list: by name."""
+        names = [
             f"/{other.name}/{alias}"
             for other in self._context.records.linked_to(container.id)
             for target, alias in other.links
             if target == container.id
-        )
+        ]
+        return tuple(sorted([f"/{container.name}", *names]))

@@ -23,7 +23,7 @@ def reserved(pool: Pool) -> set[Address]:
 
 def lowest_free(pool: Pool, taken: Collection[Address]) -> Address | None:
     """The lowest address of the pool (of its range, if it has one) that nobody holds; None if full."""
-    span = pool.ip_range or pool.subnet
+    span = pool.span
     # Numbers are compared many times faster than addresses.
     held = {int(address) for address in (*taken, *reserved(pool)) if address.version == span.version}
     for number in range(int(span.network_address), int(span.broadcast_address) + 1):

@@ -1,5 +1,6 @@
 """The daemon's settings, as flags and daemon.json give them, parsed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network
 
@@ -46,7 +47,11 @@ class Settings:
     fixed_cidr: IPv4Network | None = None
     ipv6: bool = False  # docker0 has IPv6 too
     fixed_cidr_v6: IPv6Network | None = None  # its subnet; None: the first free one
-    default_gateway: IPv4Address | None = None
+    default_gateway: Address | None = None  # of docker0, one in each of its subnets
+    default_gateway_v6: Address | None = None
+    host_gateway_ip: Address | None = None  # None: docker0's address
+    # Options of new networks by driver, where they do not say themselves.
+    default_network_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     mtu: int = 0  # 0: 1500
     iptables: bool = True
     ip6tables: bool = True  # rules for networks with IPv6

@@ -13,7 +13,8 @@ BRIDGE_NAME = "com.docker.network.bridge.name"
 DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
 ENABLE_ICC = "com.docker.network.bridge.enable_icc"
 ENABLE_MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
-DEFAULT_GATEWAY = "DefaultGatewayIPv4"  # the auxiliary address that --default-gateway becomes
+# The auxiliary addresses that name the containers' router, where that is not the bridge.
+DEFAULT_GATEWAYS = {4: "DefaultGatewayIPv4", 6: "DefaultGatewayIPv6"}
 HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
 PARENT = "parent"  # of a macvlan network: the host's link that its own are on
 MACVLAN_MODE = "macvlan_mode"
@@ -57,9 +58,19 @@ class Pool:
     subnet_requested: bool = False  # fixed addresses are allowed only then (Docker's rule)
 
     @property
+    def span(self) -> Subnet:
+        """Where free addresses are taken from: the range, if it is a part of the subnet, as with Docker."""
+        inside = self.ip_range is not None and (
+            self.ip_range.version == self.subnet.version
+            and self.ip_range.network_address in self.subnet
+            and self.ip_range.prefixlen >= self.subnet.prefixlen
+        )
+        return self.ip_range if self.ip_range is not None and inside else self.subnet
+
+    @property
     def way_out(self) -> Address | None:
-        """The router that endpoints use: --default-gateway's, else the bridge."""
-        return self.auxiliary.get(DEFAULT_GATEWAY) or self.gateway
+        """The router that endpoints use: the one that is named, else the bridge."""
+        return self.auxiliary.get(DEFAULT_GATEWAYS[self.subnet.version]) or self.gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,8 @@ class Network:
     ipam_options: Mapping[str, str] | None = None
     predefined: bool = False
     vni: int = 0  # of a global network: which packets between hosts are its own
+    config_only: bool = False  # nobody is on it: other networks are made like it
+    config_from: str = ""  # the name of the network that it was made like
     adoption: Adoption | None = None  # None: its bridge is made, and deleted, by the engine
     phase: str = "pending"  # pending: being made; settled; removing: nothing of it is desired
 

@@ -38,7 +38,7 @@ class ContainerView:
     resolv_conf_path: str = ""
     log_path: str = ""
     links: tuple[str, ...] = ()  # "/target:/name/alias", as inspect shows them
-    link_names: tuple[str, ...] = ()  # "/other/alias": what others' links call it, as the list shows
+    names: tuple[str, ...] = ()  # "/name", and "/other/alias" as others' links call it, as the list shows
     exec_ids: tuple[str, ...] = ()
     graph: Mapping[str, str] = field(default_factory=dict)
     size_rw: int = -1

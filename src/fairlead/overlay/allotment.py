@@ -31,7 +31,7 @@ def free_address(pool: Pool, taken: Holding[int], chance: bytes = b"") -> Addres
 
     That is for when others choose at the same time and are faster at the lowest.  None: all are taken.
     """
-    span = pool.ip_range or pool.subnet
+    span = pool.span
     kept = {int(address) for address in kept_back(pool)}
     first, count = int(span.network_address), span.num_addresses
     start = int.from_bytes(chance, "big") % count

@@ -97,7 +97,7 @@ def _shim(network: Network) -> dict[Key, Value | None]:
 
 def _ranges(network: Network) -> list[Subnet]:
     """The spans that all the containers' addresses are from, of those pools that have one."""
-    return [pool.ip_range for pool in network.pools if pool.ip_range is not None]
+    return [pool.span for pool in network.pools if pool.span != pool.subnet]
 
 
 def endpoint_state(

@@ -27,6 +27,7 @@ WRONG = {
     Kind.POOLS: {},
     Kind.ULIMITS: [],
     Kind.MAP: ["x=y"],
+    Kind.MAPS: {"bridge": "x=y"},
 }
 
 
@@ -63,6 +64,33 @@ def test_values_become_settings() -> None:
     assert settings.default_address_pools == (AddressPool(ip_network("10.0.0.0/8"), 24),)
     assert (settings.default_ulimits[0].soft, settings.default_ulimits[0].hard) == (1024, 2048)
     assert settings.iptables is False
+
+
+def test_options_of_networks_are_read_from_flags_and_file_alike() -> None:
+    wanted = {"bridge": {"com.docker.network.driver.mtu": "1400", "x": "a=b"}, "macvlan": {"parent": "eth0"}}
+    flags = ["bridge=com.docker.network.driver.mtu=1400", "macvlan=parent=eth0", "bridge=x=a=b"]
+    assert options({"default-network-opt": flags}).settings.default_network_options == wanted
+    file = read_file(json.dumps({"default-network-opts": wanted}), PATH)
+    assert options(file).settings.default_network_options == wanted
+    for wrong in ("bridge", "bridge=x", "=x=y", "bridge==y"):
+        with pytest.raises(InvalidParameter, match="default-network-opt"):
+            options({"default-network-opt": [wrong]})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"bip": "10.9.0.1/24", "bridge": "none"}, "mutually exclusive options"),
+        ({"bip": "10.9.0.1/24", "bridge": "br0"}, "mutually exclusive options"),
+        ({"icc": False, "iptables": False}, "ICC=false uses iptables to function"),
+        ({"default-gateway": "nonsense"}, "default-gateway"),
+        ({"default-gateway-v6": "nonsense"}, "default-gateway-v6"),
+        ({"host-gateway-ip": "nonsense"}, "host-gateway-ip"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(values: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidParameter, match=words):
+        options(values)
 
 
 @pytest.mark.parametrize("bip", ["nonsense", "192.168.98.0/24", "192.168.98.1", "192.168.98.255/24"])

@@ -217,7 +217,7 @@ def test_an_entry_of_the_list() -> None:
 
 
 def test_names_that_links_give_come_first() -> None:
-    assert render_summary(replace(view(), link_names=("/two/w",)), V41, 0)["Names"] == ["/two/w", "/web"]
+    assert render_summary(replace(view(), names=("/two/w", "/web")), V41, 0)["Names"] == ["/two/w", "/web"]
 
 
 def test_links_are_shown_as_resolved() -> None:

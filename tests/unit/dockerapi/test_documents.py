@@ -143,10 +143,10 @@ def test_a_network_goes_without_ipv4_only_where_the_api_speaks_of_it(
             "non parsable secondary ip address (a:zork) passed for network own",
         ),
         (
-            [{"Subnet": "10.1.0.0/24", "IPRange": "10.2.0.0/28"}],
+            [{"Subnet": "10.1.0.0/24", "IPRange": "10.1.0.7"}],
             InvalidParameter,
             'failed to parse pool request for address space "LocalDefault" pool "10.1.0.0/24" '
-            'subpool "10.2.0.0/28": Invalid Address SubPool',
+            'subpool "10.1.0.7": Invalid Address SubPool',
         ),
         ("x", InvalidParameter, "invalid JSON: IPAM.Config must be an array, not a string"),
         (["x"], InvalidParameter, "invalid JSON: IPAM.Config[0] must be an object, not a string"),

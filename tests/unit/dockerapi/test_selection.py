@@ -61,8 +61,10 @@ def test_a_container_is_found_by(name: str, fitting: str, other: str) -> None:
     assert not shows(WEB, **{name: other})
 
 
-def test_containers_are_found_by_the_names_that_links_give() -> None:
-    assert shows(replace(WEB, link_names=("/two/w",)), name="two/w")
+def test_containers_are_listed_by_their_own_names_alone() -> None:
+    linked = replace(WEB, names=("/two/w", "/web"))
+    assert shows(linked, name="/web")
+    assert not shows(linked, name="two/w")
 
 
 def test_ended_containers_are_listed_when_asked_for() -> None:

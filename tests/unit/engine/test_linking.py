@@ -11,7 +11,8 @@ from fairlead.engine.files import Files
 from fairlead.engine.ledger import drop
 from fairlead.engine.linking import Linking
 from fairlead.engine.references import References
-from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine.stay import Stay
 from fairlead.model.container import ContainerState
 from fairlead.model.endpoint import Attachment, Opening
 from fairlead.model.errors import Failed, NotFound

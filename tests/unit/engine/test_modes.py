@@ -14,7 +14,7 @@ from fairlead.engine.parts import Parts
 from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.model.commands import CreateContainer
-from fairlead.model.container import Config, Container, ContainerState, PortRequest
+from fairlead.model.container import Config, Container, ContainerState, HostConfig, PortRequest
 from fairlead.model.endpoint import Attachment, Sandbox
 from fairlead.model.errors import Failed, FairleadError, Forbidden, InvalidParameter
 from fairlead.model.image import ImageConfig
@@ -137,6 +137,32 @@ def test_a_link_on_a_network_of_the_users_own_is_no_link_of_the_default_bridge()
     config = replace(container("any").host_config, links=("web:alias",))
     assert creation._links(replace(config, network_mode="blue")) == ()
     assert [alias for _, alias in creation._links(config)] == ["alias"]
+
+
+def test_links_lead_to_who_has_the_network_and_have_one_name_each() -> None:
+    web, other = container("web"), container("other")
+    beside = replace(container("beside"), host_config=HostConfig(network_mode=f"container:{web.id}"))
+    shared = context(NamedHost(), known(web, other, beside))
+    creation = Creation(shared, References(shared), None, None)  # type: ignore[arg-type]
+
+    def links(*texts: str) -> object:
+        return creation._links(replace(container("any").host_config, links=texts))
+
+    assert links("beside:x") == ((web.id, "x"),)
+    assert links("web:x", "other:x", "other:./y", "web:a/b") == (
+        (web.id, "x"),
+        (other.id, "y"),
+        (web.id, "a/b"),
+    )
+    assert links("/web:/holder/x", "other:") == ((web.id, "x"),)
+    for wrong, words in (
+        ("", "empty string specified for links"),
+        ("web:x:y", "bad format for links: web:x:y"),
+        ("absent:x", "could not get container for absent: No such container: absent"),
+        (":x", "could not get container for : invalid name or ID supplied"),
+    ):
+        with pytest.raises(InvalidParameter, match=words):
+            links(wrong)
 
 
 def require(mode: str, on: str, to: str, *, runs: bool = True) -> None:

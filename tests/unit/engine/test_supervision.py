@@ -9,7 +9,8 @@ import pytest
 from fairlead.boundary import Exit
 from fairlead.engine.context import Context
 from fairlead.engine.ledger import put
-from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine.stay import Stay
 from fairlead.engine.supervision import Supervision, needs
 from fairlead.engine.waits import Waits
 from fairlead.model.config import Settings

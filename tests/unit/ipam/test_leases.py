@@ -36,6 +36,25 @@ def test_network_broadcast_gateway_and_auxiliary_are_never_handed_out() -> None:
     assert len(handed_out) == 8 - 4
 
 
+@pytest.mark.parametrize(
+    ("ip_range", "first"),
+    [
+        (None, "10.1.0.1"),
+        ("10.1.0.64/26", "10.1.0.64"),
+        ("10.1.0.0/24", "10.1.0.1"),
+        # Ranges that are no part of the subnet are ignored, as with Docker.
+        ("10.0.0.0/8", "10.1.0.1"),
+        ("10.2.0.0/24", "10.1.0.1"),
+        ("fd00::/64", "10.1.0.1"),
+    ],
+)
+def test_addresses_come_from_the_part_of_the_subnet_that_the_range_is(
+    ip_range: str | None, first: str
+) -> None:
+    pool = Pool(ip_network("10.1.0.0/24"), ip_range=ip_network(ip_range) if ip_range else None)
+    assert lowest_free(pool, ()) == IPv4Address(first)
+
+
 def test_a_full_pool_says_which_network_is_full() -> None:
     taken = {IPv4Address(f"10.0.0.{last}") for last in range(2, 7)}
     with pytest.raises(Conflict, match="no available IPv4 addresses .*blue"):
