@@ -30,6 +30,11 @@ def test_rules_follow_the_userland_proxy(restarted: Host) -> None:
     assert "-A DOCKER -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80" in without
     assert "-A OUTPUT -m addrtype --dst-type LOCAL -j DOCKER" in without
     assert not [rule for rule in without if "127.0.0.0/8" in rule or "-i docker0" in rule]
+    # Nothing but a proxy leads from IPv6 to a container without.
+    host.run("docker restart -t 0 web", check=True)
+    assert host.run("docker port web", check=True).stdout.splitlines() == ["80/tcp -> 0.0.0.0:8080"]
+    assert host.run("curl -s -m 5 http://[::1]:8080/").code == 7
+    assert host.run("curl -s -m 5 --retry 5 --retry-connrefused http://127.0.0.1:8080/", check=True).stdout
     host.stop_engine()
     host.start_engine()
     assert sorted(dnat(host)) == sorted(before)

@@ -49,7 +49,7 @@ class Connections:
             attached = replace(found, attachments=(*found.attachments, attachment))
             stay = self._sandboxes.of(found.id)
             if not found.state.running or stay is None:
-                await self._context.ledger.commit(put(attached))
+                await self._context.ledger.commit(put(_with_short_id(found, attachment, network)))
                 return
             await self._grow(attached, stay, network, attachment)
         self._lifecycle.tell_network("connect", network.id, network.name, network.driver, found.id)
@@ -200,6 +200,14 @@ class Connections:
             [place for place in before.places if place[1].id not in _ids(after)]
         )
         await self._files.change(container, before, settled)
+
+
+def _with_short_id(container: Container, attachment: Attachment, network: Network) -> Container:
+    """A container that does not run on one more network, where it is named at once, as with Docker."""
+    if not network.predefined:
+        aliases = dict.fromkeys((*attachment.aliases, container.id[:12]))
+        attachment = replace(attachment, aliases=tuple(aliases))
+    return replace(container, attachments=(*container.attachments, attachment))
 
 
 def _attached(container: Container, network: Network) -> bool:

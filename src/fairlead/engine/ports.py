@@ -35,16 +35,19 @@ class Allocation:
         default_address: Address,
         start: int = FIRST_CHOSEN,
         routed: Collection[int] = (),
+        versions: Collection[int] = (4, 6),
     ):
         """`holder` names the container that has a place; `start` is where a search for a free one begins.
 
         Of the IP versions in `routed` no port of the host is taken: packets come to the container's own.
+        Host addresses of a version not in `versions` are left out, as Docker leaves them out.
         """
         self._own: dict[Place, str] = {}
         self._others = holder
         self._default = default_address
         self._next = start
         self._routed = routed
+        self._versions = versions
 
     def _holder(self, place: Place) -> str | None:
         return self._own.get(place) or self._others(place)
@@ -77,9 +80,10 @@ class Allocation:
         return published
 
     def _addresses(self, wanted: str) -> tuple[Address, ...]:
+        found = (ANY4, ANY6) if self._default == ANY4 else (self._default,)
         if wanted:
-            return (ip_address(wanted),)
-        return (ANY4, ANY6) if self._default == ANY4 else (self._default,)
+            found = (ip_address(wanted),)
+        return tuple(address for address in found if address.version in self._versions)
 
     def _choose(self, request: PortRequest, addresses: tuple[Address, ...]) -> int:
         first, _, last = request.host_port.partition("-")

@@ -55,12 +55,19 @@ class Publishing:
             requests += exposed_requests(container.config.exposed_ports, requests)
         if not requests:
             return endpoint
-        network = self._context.records.networks[endpoint.network_id]
+        network, settings = self._context.records.networks[endpoint.network_id], self._context.settings
         own = {each.version for each in (endpoint.ipv4, endpoint.ipv6) if each is not None}
         routed = {version for version in own if network.gateway_mode(version) is GatewayMode.ROUTED}
         if routed == own:
             routed = {4, 6}  # nothing of it is reached by the host's addresses
-        allocation = Allocation(self._holder, network.host_binding, self._chosen_port, routed)
+        allocation = Allocation(
+            self._holder,
+            network.host_binding,
+            self._chosen_port,
+            routed,
+            # Only a proxy leads from an IPv6 address of the host to a container that has none.
+            {4, 6} if settings.userland_proxy or 6 in own else {4},
+        )
         try:
             ports = allocation.publish(requests, container.name)
         except Failed as error:

@@ -182,6 +182,18 @@ def require(mode: str, on: str, to: str, *, runs: bool = True) -> None:
     connections._require_connectable(networks.find(to), box, Attachment(to))
 
 
+def test_who_does_not_run_has_its_short_id_on_the_next_network_at_once() -> None:
+    box = replace(container("box"), attachments=(Attachment("bridge"),), state=ContainerState("created"))
+    shared = context(FakeHost(), known(box))
+    sandboxes = Sandboxes(shared)
+    networks = Networks(shared, sandboxes)
+    parts = Parts(shared, References(shared), networks, sandboxes, Files(shared, sandboxes))
+    connections = Connections(parts, Quiet())  # type: ignore[arg-type]
+    asyncio.run(connections.connect("blue", "box", Attachment("", aliases=("one",))))
+    made = shared.records.containers[box.id].attachments[1]
+    assert (made.network, made.aliases) == ("blue", ("one", box.id[:12]))
+
+
 @pytest.mark.parametrize(
     ("mode", "on", "to"),
     [

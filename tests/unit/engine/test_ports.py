@@ -27,6 +27,13 @@ def test_a_named_address_gets_that_alone() -> None:
     assert ports == (PublishedPort("tcp", LOCAL, 88, 80),)
 
 
+def test_addresses_of_an_ip_version_that_nothing_leads_from_are_left_out() -> None:
+    wishes = ("", "::1", "127.0.0.1")
+    requests = [PortRequest(80 + number, "tcp", each, "88") for number, each in enumerate(wishes)]
+    ports = Allocation(nobody, ANY4, versions={4}).publish(requests, "web")
+    assert {(port.host_address, port.container_port) for port in ports} == {(ANY4, 80), (LOCAL, 82)}
+
+
 def test_chosen_ports_follow_each_other_and_pass_what_is_held() -> None:
     held = {("tcp", ANY4, FIRST_CHOSEN): "other"}.get
     ports = Allocation(held, ANY4).publish([PortRequest(80, "tcp"), PortRequest(81, "tcp")], "web")
