@@ -11,8 +11,9 @@ from dataclasses import fields
 from fairlead.boundary import Holdings
 from fairlead.engine.context import Context
 from fairlead.engine.networks import Networks
-from fairlead.engine.sandboxes import Sandboxes, Stay
+from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.sharing import KEPT
+from fairlead.engine.stay import Stay
 from fairlead.model.audit import Finding, Holding, Verdict
 from fairlead.model.container import Container
 from fairlead.model.host import Key, RuleKey, State, Value
