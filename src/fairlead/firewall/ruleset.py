@@ -196,7 +196,8 @@ class _Editor:
             raise Failed(
                 f"cannot add the rule `{key.text}`: there is no chain {name[1]} in the table {name[0]}"
             )
-        self.ruleset.policies[name] = "ACCEPT"
+        # Unless a policy has been set already, which makes the table as well.
+        self.ruleset.policies.setdefault(name, "ACCEPT")
         return self.ruleset.chains.setdefault(name, [])
 
     def _put_heads_first(self, key: RuleKey, rules: list[str]) -> None:
