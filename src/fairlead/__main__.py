@@ -9,6 +9,7 @@ from fairlead.cli.commands import Place
 from fairlead.cli.main import main as run_command_line
 
 FURTHER = {
+    "api": Place("fairlead.daemon.describing:command", "Print the OpenAPI description of the engine's API"),
     "daemon": Place("fairlead.daemon.main:command", "Start the engine", "Management Commands"),
     "lab": Place(
         "fairlead.lab.commands:command", "Manage virtual hosts on this machine", "Management Commands"

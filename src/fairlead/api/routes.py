@@ -122,6 +122,7 @@ ROUTES: tuple[Route, ...] = (
     # What Docker does not have
     Route("GET", "/fairlead/audit", doctor.audit, HEARD),
     Route("GET", "/fairlead/overlay", overlay.status, HEARD),
+    Route("GET", "/fairlead/openapi.json", system.describe, HEARD),
     # What this engine leaves out
     Route("GET", "/plugins", system.plugins, HEARD),
     Route("GET", "/plugins/{name:.*}/json", system.no_plugin, HEARD),

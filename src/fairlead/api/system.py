@@ -113,3 +113,11 @@ def left_out(what: str) -> Callable[[Engine, Request], Awaitable[Answer]]:
 async def build_prune(engine: Engine, request: Request) -> Answer:
     """POST /build/prune: there is no build cache."""
     return json_answer({"CachesDeleted": None, "SpaceReclaimed": 0})
+
+
+async def describe(engine: Engine, request: Request) -> Answer:
+    """GET /fairlead/openapi.json."""
+    # Only here: the description is made of the table of routes, which names this handler.
+    from fairlead.api.description import describe
+
+    return json_answer(describe())

@@ -9,6 +9,7 @@ from fairlead.dockerapi.driver_options import check_driver_options
 from fairlead.dockerapi.fields import (
     CONFIG,
     HOST_CONFIG,
+    HOST_CONFIG_SCHEMA,
     RESTART_POLICY,
     SIZE,
     parse_config,
@@ -23,8 +24,11 @@ from fairlead.dockerapi.kinds import (
     WORDS,
     Field,
     as_object,
+    map_schema,
     member,
     nullable,
+    object_schema,
+    or_null,
     parse_fields,
 )
 from fairlead.dockerapi.validate import check_config, check_host_config, check_mac
@@ -65,12 +69,23 @@ _EXEC_START = (
     Field("Tty", "tty", BOOLEAN),
     Field("ConsoleSize", "console_size", SIZE),
 )
+ENDPOINT_SCHEMA = object_schema(_ENDPOINT, {"IPAMConfig": object_schema(_IPAM)})
+CREATE_SCHEMA = object_schema(
+    CONFIG,
+    {
+        "HostConfig": HOST_CONFIG_SCHEMA,
+        "NetworkingConfig": object_schema((), {"EndpointsConfig": map_schema(or_null(ENDPOINT_SCHEMA))}),
+    },
+)
+EXEC_SCHEMA, EXEC_START_SCHEMA = object_schema(_EXEC), object_schema(_EXEC_START)
 # What an update may change; zero and "" leave a value as it is.
 _UPDATABLE = frozenset(
     "cpu_shares memory nano_cpus cgroup_parent blkio_weight cpu_period cpu_quota cpu_realtime_period "
     "cpu_realtime_runtime cpuset_cpus cpuset_mems kernel_memory memory_reservation memory_swap "
     "pids_limit".split()
 )
+_UPDATE = tuple(field for field in HOST_CONFIG if field.attribute in _UPDATABLE)
+UPDATE_SCHEMA = object_schema(_UPDATE, {"RestartPolicy": RESTART_POLICY.schema})
 
 
 def parse_create(document: object, name: str, platform: str, version: Version) -> CreateContainer:
@@ -162,13 +177,12 @@ def _link_local(text: str) -> Address:
 def parse_update(document: object, version: Version) -> UpdateContainer:
     """The body of `POST /containers/{id}/update`: only what it changes."""
     body = as_object(document, "")
-    fields = [field for field in HOST_CONFIG if field.attribute in _UPDATABLE]
-    given = parse_fields(fields, body)
+    given = parse_fields(_UPDATE, body)
     if version >= (1, 42):
         given.pop("kernel_memory")
     values: dict[str, int | str | None] = {
         field.attribute: given[field.attribute]
-        for field in fields
+        for field in _UPDATE
         if given.get(field.attribute, field.kind.empty) != field.kind.empty
     }
     policy: RestartPolicy | None = None

@@ -16,11 +16,15 @@ from fairlead.dockerapi.kinds import (
     WORDS,
     Field,
     Kind,
+    array_schema,
     as_object,
     list_of,
+    map_schema,
     mistyped,
     nullable,
+    object_schema,
     optional,
+    or_null,
     parse_fields,
     render_fields,
     structure,
@@ -109,7 +113,7 @@ _HEALTH_CHECK = (
 _DEVICE = (
     Field("PathOnHost", "path_on_host", TEXT),
     Field("PathInContainer", "path_in_container", TEXT),
-    Field("CgroupPermissions", "permissions", Kind(TEXT.parse, TEXT.render, "rwm")),
+    Field("CgroupPermissions", "permissions", Kind(TEXT.parse, TEXT.render, "rwm", TEXT.schema)),
 )
 _WEIGHT = (Field("Path", "path", TEXT), Field("Weight", "rate", INTEGER))
 _THROTTLE = (Field("Path", "path", TEXT), Field("Rate", "rate", INTEGER))
@@ -119,11 +123,18 @@ _ULIMIT = (
     Field("Soft", "soft", INTEGER),
 )
 
-EXPOSED_PORTS: Kind[tuple[str, ...]] = Kind(_parse_exposed, KEYS.render, ())
-PORT_BINDINGS: Kind[tuple[PortRequest, ...]] = Kind(_parse_bindings, _render_bindings, ())
-SIZE: Kind[tuple[int, int]] = Kind(_parse_size_pair, list, (0, 0))
+EXPOSED_PORTS: Kind[tuple[str, ...]] = Kind(_parse_exposed, KEYS.render, (), KEYS.schema)
+PORT_BINDINGS: Kind[tuple[PortRequest, ...]] = Kind(
+    _parse_bindings, _render_bindings, (), map_schema(or_null(array_schema(object_schema(_BINDING))))
+)
+SIZE: Kind[tuple[int, int]] = Kind(
+    _parse_size_pair, list, (0, 0), {**array_schema(INTEGER.schema), "minItems": 2, "maxItems": 2}
+)
 LOG_CONFIG: Kind[LogConfig] = Kind(
-    _parse_log_config, lambda value: {"Type": value.driver, "Config": dict(value.options)}, LogConfig()
+    _parse_log_config,
+    lambda value: {"Type": value.driver, "Config": dict(value.options)},
+    LogConfig(),
+    object_schema(_LOG_CONFIG),
 )
 RESTART_POLICY = structure(RestartPolicy, _RESTART_POLICY, RestartPolicy(""))
 HEALTH_CHECK = structure(HealthCheck, _HEALTH_CHECK, HealthCheck())
@@ -237,6 +248,10 @@ _CONSTANTS: Mapping[str, object] = {
     "IOMaximumIOps": 0,
     "IOMaximumBandwidth": 0,
 }
+
+CONFIG_SCHEMA = object_schema(CONFIG)
+# Requests for GPUs are read to be refused.
+HOST_CONFIG_SCHEMA = object_schema(HOST_CONFIG, {"DeviceRequests": array_schema({"type": "object"})})
 
 
 def parse_config(document: object, where: str = "") -> Config:

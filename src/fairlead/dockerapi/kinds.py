@@ -12,6 +12,7 @@ from fairlead.dockerapi.version import OLDEST, Version
 from fairlead.model.errors import InvalidParameter
 
 T = TypeVar("T")
+Schema = Mapping[str, object]  # JSON Schema, as OpenAPI 3.1 has it
 
 _NOUNS: dict[type, str] = {
     bool: "a boolean",
@@ -32,11 +33,15 @@ def mistyped(where: str, wanted: str, value: object) -> InvalidParameter:
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """How a JSON value is read (`parse` gets the value, never null, and its path) and written."""
+    """How a JSON value is read (`parse` gets the value, never null, and its path) and written.
+
+    `schema` tells clients what `parse` takes.
+    """
 
     parse: Callable[[object, str], T]
     render: Callable[[T], object]
     empty: T
+    schema: Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +144,41 @@ def _text(value: object, where: str) -> str:
     return value
 
 
-BOOLEAN: Kind[bool] = Kind(_boolean, _plain, False)
-INTEGER: Kind[int] = Kind(_integer, _plain, 0)
-TEXT: Kind[str] = Kind(_text, _plain, "")
+def or_null(schema: Schema) -> Schema:
+    """The schema of a member: null stands for a missing one."""
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return {**schema, "type": [kind, "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def object_schema(fields: Sequence[Field], further: Mapping[str, Schema] | None = None) -> Schema:
+    """The schema of an object that `parse_fields` reads; `further` members are read beside the table."""
+    members = {field.json: or_null(field.kind.schema) for field in fields}
+    return {
+        "type": "object",
+        "properties": members | {name: or_null(schema) for name, schema in (further or {}).items()},
+    }
+
+
+def map_schema(values: Schema) -> Schema:
+    """The schema of an object whose members have any names."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def array_schema(items: Schema) -> Schema:
+    """The schema of an array."""
+    return {"type": "array", "items": items}
+
+
+BOOLEAN: Kind[bool] = Kind(_boolean, _plain, False, {"type": "boolean"})
+INTEGER: Kind[int] = Kind(_integer, _plain, 0, {"type": "integer", "format": "int64"})
+TEXT: Kind[str] = Kind(_text, _plain, "", {"type": "string"})
 
 
 def nullable(kind: Kind[T]) -> Kind[T | None]:
     """The same kind, whose empty value is None and is written as null."""
-    return Kind(kind.parse, lambda value: None if value is None else kind.render(value), None)
+    return Kind(kind.parse, lambda value: None if value is None else kind.render(value), None, kind.schema)
 
 
 def list_of(kind: Kind[T]) -> Kind[tuple[T, ...]]:
@@ -160,7 +192,7 @@ def list_of(kind: Kind[T]) -> Kind[tuple[T, ...]]:
             for index, item in enumerate(value)
         )
 
-    return Kind(parse, lambda value: [kind.render(item) for item in value], ())
+    return Kind(parse, lambda value: [kind.render(item) for item in value], (), array_schema(kind.schema))
 
 
 def _mapping(value: object, where: str) -> Mapping[str, str]:
@@ -180,11 +212,13 @@ def _keys(value: object, where: str) -> tuple[str, ...]:
 
 TEXTS: Kind[tuple[str, ...]] = list_of(TEXT)
 # An array of strings, or one string that stands for an array of one (Docker's `strslice`).
-WORDS: Kind[tuple[str, ...]] = Kind(_words, list, ())
+WORDS: Kind[tuple[str, ...]] = Kind(_words, list, (), {"anyOf": [TEXTS.schema, TEXT.schema]})
 # {"name": "value"}
-TEXT_MAP: Kind[Mapping[str, str]] = Kind(_mapping, dict, {})
+TEXT_MAP: Kind[Mapping[str, str]] = Kind(_mapping, dict, {}, map_schema(TEXT.schema))
 # {"name": {}}: a set written as an object.
-KEYS: Kind[tuple[str, ...]] = Kind(_keys, lambda keys: {key: {} for key in keys}, ())
+KEYS: Kind[tuple[str, ...]] = Kind(
+    _keys, lambda keys: {key: {} for key in keys}, (), map_schema({"type": "object"})
+)
 
 
 def structure(build: Callable[..., T], fields: Sequence[Field], empty: T) -> Kind[T]:
@@ -195,4 +229,4 @@ def structure(build: Callable[..., T], fields: Sequence[Field], empty: T) -> Kin
             raise mistyped(where, "an object", value)
         return build(**parse_fields(fields, value, where))
 
-    return Kind(parse, lambda value: render_fields(fields, value, OLDEST), empty)
+    return Kind(parse, lambda value: render_fields(fields, value, OLDEST), empty, object_schema(fields))

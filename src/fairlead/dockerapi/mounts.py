@@ -10,6 +10,7 @@ from fairlead.dockerapi.kinds import (
     as_object,
     list_of,
     member,
+    object_schema,
     optional,
     parse_fields,
     render_fields,
@@ -102,4 +103,12 @@ def _render(mount: Mount) -> object:
     return document
 
 
-MOUNTS: Kind[tuple[Mount, ...]] = list_of(Kind(_parse, _render, Mount("volume", "", "")))
+_DRIVER_CONFIG = {"DriverConfig": object_schema(_DRIVER), "Subpath": TEXT.schema}
+_SCHEMA = object_schema(
+    _MOUNT,
+    {
+        name: object_schema(options, _DRIVER_CONFIG if owner == "volume" else None)
+        for owner, (name, options) in _OPTIONS.items()
+    },
+)
+MOUNTS: Kind[tuple[Mount, ...]] = list_of(Kind(_parse, _render, Mount("volume", "", ""), _SCHEMA))

@@ -4,16 +4,19 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from fairlead.dockerapi.container_parse import parse_attachment
+from fairlead.dockerapi.container_parse import ENDPOINT_SCHEMA, parse_attachment
 from fairlead.dockerapi.kinds import (
     BOOLEAN,
     TEXT,
     TEXT_MAP,
     Field,
+    array_schema,
     as_object,
     member,
     mistyped,
     nullable,
+    object_schema,
+    or_null,
     parse_fields,
 )
 from fairlead.dockerapi.times import rfc3339
@@ -46,6 +49,22 @@ _POOL = (
     Field("Gateway", "gateway", TEXT),
     Field("AuxiliaryAddresses", "auxiliary", TEXT_MAP),
 )
+CREATE_SCHEMA = object_schema(
+    _CREATE,
+    {
+        "IPAM": object_schema(
+            (),
+            {
+                "Driver": TEXT.schema,
+                "Options": TEXT_MAP.schema,
+                "Config": array_schema(or_null(object_schema(_POOL))),
+            },
+        ),
+        "ConfigFrom": object_schema((), {"Network": TEXT.schema}),
+    },
+)
+CONNECT_SCHEMA = object_schema((), {"Container": TEXT.schema, "EndpointConfig": ENDPOINT_SCHEMA})
+DISCONNECT_SCHEMA = object_schema((), {"Container": TEXT.schema, "Force": BOOLEAN.schema})
 _LISTS_MEMBERS_BEFORE = Version(1, 28)
 _SPEAKS_OF_IPV4 = Version(1, 47)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from fairlead.dockerapi.kinds import TEXT, TEXT_MAP, Field, parse_fields
+from fairlead.dockerapi.kinds import TEXT, TEXT_MAP, Field, object_schema, parse_fields
 from fairlead.dockerapi.times import rfc3339_seconds
 from fairlead.model.commands import CreateVolume
 from fairlead.model.container import Volume
@@ -13,6 +13,7 @@ _CREATE = (
     Field("DriverOpts", "options", TEXT_MAP),
     Field("Labels", "labels", TEXT_MAP),
 )
+CREATE_SCHEMA = object_schema(_CREATE)
 
 
 def parse_create(document: object) -> CreateVolume:
