@@ -1,5 +1,6 @@
 """Which containers a list shows; what a filter refers to by name is resolved by the caller."""
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
@@ -40,7 +41,7 @@ class ContainerSelection:
             if value not in _HEALTHS:
                 raise InvalidParameter(f"Unrecognised filter value for health: {value}")
         for value in filters.get("exited"):
-            if not value.lstrip("-").isdigit():
+            if re.fullmatch(r"-?[0-9]{1,9}", value) is None:
                 raise InvalidParameter(f"Invalid filter 'exited={value}': it must be an exit code")
         filters.truth("is-task")
         for name in ("publish", "expose"):

@@ -132,7 +132,7 @@ def check_log_config(log_config: LogConfig) -> None:
     if "max-size" in log_config.options:
         parse_size(log_config.options["max-size"])
     files = log_config.options.get("max-file", "1")
-    if not files.isdigit() or int(files) < 1:
+    if re.fullmatch(r"[0-9]{1,9}", files) is None or int(files) < 1:
         raise InvalidParameter("max-file cannot be less than 1")
 
 

@@ -31,6 +31,8 @@ class Context:
     events: EventLog
     at: FaultPoint = lambda name: None
     surroundings: Surroundings = field(default_factory=Surroundings)
+    # Ids of containers that are being removed by force: nobody starts them any more.
+    doomed: set[str] = field(default_factory=set)
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     @property

@@ -51,6 +51,8 @@ class Lifecycle:
             container = context.records.containers.get(container_id)
             if container is None or container.phase != "settled":
                 raise NotFound(f"No such container: {container_id}")
+            if container_id in context.doomed:
+                raise Conflict("container is marked for removal and cannot be started")
             if container.state.status == "paused":
                 raise Conflict("cannot start a paused container, try unpause instead")
             if container.state.status == "running":

@@ -10,11 +10,11 @@ from fairlead.engine.creation import Creation
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes
-from fairlead.engine.stopping import Stopping
+from fairlead.engine.stopping import KILL_TIMEOUT, Stopping
 from fairlead.engine.volumes import Volumes
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container
-from fairlead.model.errors import Conflict, FairleadError
+from fairlead.model.errors import Conflict, Failed, FairleadError
 from fairlead.model.records import RecordChange
 from fairlead.model.views import WaitResult
 
@@ -43,11 +43,19 @@ class Removal:
     async def remove(self, reference: str, force: bool = False, volumes: bool = False) -> None:
         """Remove a container; a running one only with `force`.  Errors in Docker's words."""
         container = self._references.find(reference)
-        if container.state.running:
-            if not force:
-                self._refuse(container)
-            await self._kill(container)
-        await self.take_away(container.id, volumes)
+        if container.state.running and not force:
+            self._refuse(container)
+        if not force:
+            await self.take_away(container.id, volumes)
+            return
+        # A restart that is under way must not bring it back in between.
+        self._context.doomed.add(container.id)
+        try:
+            if container.state.running:
+                await self._kill(container)
+            await self.take_away(container.id, volumes)
+        finally:
+            self._context.doomed.discard(container.id)
 
     def _refuse(self, container: Container) -> None:
         what = {"paused": "paused", "restarting": "restarting"}.get(container.state.status, "running")
@@ -70,8 +78,17 @@ class Removal:
             except Conflict:
                 return
             if container.id in self._context.records.containers and ended.done() is False:
-                async with asyncio.timeout(10):
-                    await ended
+                await self._wait(container, ended)
+
+    async def _wait(self, container: Container, ended: "asyncio.Future[WaitResult]") -> None:
+        try:
+            async with asyncio.timeout(KILL_TIMEOUT):
+                await ended
+        except TimeoutError as error:
+            raise Failed(
+                f"cannot remove container {container.name}: its processes have not ended {KILL_TIMEOUT:g} s "
+                "after they were killed"
+            ) from error
 
     async def take_away(self, container_id: str, volumes: bool) -> None:
         """Delete everything of a container that does not run; the record goes last."""

@@ -1,6 +1,7 @@
 """Stopping, killing and pausing: what users do to running containers."""
 
 import asyncio
+import re
 import signal as signals
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from fairlead.model.errors import (
     NotFound,
     NotModified,
 )
+from fairlead.model.views import WaitResult
 
 STOP_TIMEOUT = 10  # seconds between the stop signal and SIGKILL, unless told otherwise
 KILL_TIMEOUT = 10.0
@@ -26,13 +28,17 @@ KILL_TIMEOUT = 10.0
 
 def signal_number(text: str) -> int:
     """A signal by name (TERM, SIGTERM, term, RTMIN+3) or number.  InvalidParameter if there is none such."""
-    if text.isdigit() and 0 < int(text) < 65:
-        return int(text)
-    name, _, offset = text.upper().removeprefix("SIG").partition("+")
-    number = getattr(signals, f"SIG{name}", None)
-    if not isinstance(number, int) or (offset and not offset.isdigit()):
+    number = 0
+    if re.fullmatch(r"[0-9]{1,2}", text):
+        number = int(text)
+    elif match := re.fullmatch(r"(?:SIG)?([A-Z0-9]+)([+-][0-9]{1,2})?", text.upper()):
+        known = signals.Signals.__members__.get(f"SIG{match[1]}", 0)
+        number = int(known) + int(match[2] or 0)
+        if match[2] and match[1] not in ("RTMIN", "RTMAX"):
+            number = 0
+    if not 0 < number < 65:
         raise InvalidParameter(f"Invalid signal: {text}")
-    return int(number) + int(offset or 0)
+    return number
 
 
 class Stopping:
@@ -112,18 +118,29 @@ class Stopping:
             ended = self._waits.until(container.id, "ended")
             await self._mark_stopped(container)
             if await self._signal(container, number):
-                async with asyncio.timeout(KILL_TIMEOUT):
-                    await asyncio.shield(ended)
+                await self._wait(container, ended)
             return
         if number == signal_number(container.config.stop_signal or "TERM"):
             await self._mark_stopped(container)
         await self._signal(container, number)
+
+    async def _wait(self, container: Container, ended: "asyncio.Future[WaitResult]") -> None:
+        try:
+            async with asyncio.timeout(KILL_TIMEOUT):
+                await asyncio.shield(ended)
+        except TimeoutError as error:
+            raise Failed(
+                f"cannot kill container {container.name}: its processes have not ended within "
+                f"{KILL_TIMEOUT:g} s"
+            ) from error
 
     async def restart(self, reference: str, timeout: int | None = None, signal: str = "") -> None:
         """Stop it if it runs, and start it.  Failed, in Docker's words, where that is impossible."""
         container = self._references.find(reference)
         try:
             await self._restart(container, timeout, signal)
+        except InvalidParameter as error:
+            raise InvalidParameter(f"Cannot restart container {reference}: {error.message}") from error
         except FairleadError as error:
             raise Failed(f"Cannot restart container {reference}: {error.message}") from error
         self._tell("restart", container)

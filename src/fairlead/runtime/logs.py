@@ -49,7 +49,7 @@ def rotation(options: Mapping[str, str]) -> Rotation:
         raise InvalidParameter(f"invalid size: '{text}'")
     size = int(float(match[1]) * 1000 ** _UNITS[match[2].lower()]) if match else 0
     count = options.get("max-file", "1")
-    if not count.isdigit() or int(count) < 1:
+    if re.fullmatch(r"[0-9]{1,9}", count) is None or int(count) < 1:
         raise InvalidParameter("max-file cannot be less than 1")
     if int(count) > 1 and not size:
         raise InvalidParameter("max-file cannot be specified without max-size")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.model.errors import Failed
+from fairlead.model.errors import InvalidParameter
 from fairlead.runtime import stats, top
 from fairlead.runtime.cgroups import Cgroups
 from fairlead.runtime.traits import Traits
@@ -131,5 +131,5 @@ def test_rows_of_ps() -> None:
     titles, rows = top.rows(PS, [958])
     assert titles == ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
     assert [row[1] for row in rows] == ["958", "-"] and rows[0][-1] == "sleep 1000 and more"
-    with pytest.raises(Failed, match="Couldn't find PID field in ps output"):
+    with pytest.raises(InvalidParameter, match="Couldn't find PID field in ps output"):
         top.rows("CMD\nsleep\n", [958])
