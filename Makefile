@@ -2,7 +2,7 @@
 
 VENV := .venv/bin
 
-.PHONY: help setup demo demo-overlay test unit lint format bench bench-quick reference lock clean
+.PHONY: help setup demo demo-overlay test unit lint format bench bench-quick fuzz reference lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ bench: setup ## fairlead, dockerd and podman side by side; results in bench/resu
 
 bench-quick: setup ## the same with few repetitions
 	@$(VENV)/python -m bench --quick
+
+fuzz: setup ## 20,000 requests that chance makes of our OpenAPI description, and what is left of them
+	@$(VENV)/python -m bench.fuzz
 
 reference: setup ## compare with recordings of the real Docker (COMPARE=path of the runner)
 	@scripts/reference $(SCENARIOS)
