@@ -9,6 +9,7 @@ import contextlib
 import logging
 import re
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,8 +29,9 @@ from fairlead.api.facade import Engine
 from fairlead.api.guard import is_foreign
 from fairlead.api.listeners import BACKLOG, Listener, open_listeners
 from fairlead.api.rawconnection import RawConnection
-from fairlead.api.routes import Route, Span, Table
-from fairlead.dockerapi.status import PAGE_NOT_FOUND, error_body, message_of, status_of
+from fairlead.api.routes import ROUTES, Route, Span, Table
+from fairlead.boundary.meter import Meter, NoMeter
+from fairlead.dockerapi.status import FAILED, PAGE_NOT_FOUND, error_body, message_of, status_of
 from fairlead.dockerapi.version import NEWEST, UNVERSIONED, Version, parse_version
 from fairlead.model.errors import FairleadError, Forbidden, InvalidParameter, NotFound, NotModified
 
@@ -234,12 +236,16 @@ class ApiServer:
         security: Security = Security(),
         own_names: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        routes: Sequence[Route] = ROUTES,
+        any_host: bool = False,
+        meter: Meter | None = None,
     ):
         """Nothing is opened before `start`.
 
         `group` owns the unix sockets (None: `docker` if it exists, "": as it is); `own_names` are
         host names under which TCP clients may address this machine; `environment` is where
-        systemd's socket activation is looked for.
+        systemd's socket activation is looked for.  `any_host`: there is nothing here that a foreign
+        site must not see.  `meter` is told how long changes take.
         """
         self._engine = engine
         self._hosts = hosts
@@ -247,7 +253,9 @@ class ApiServer:
         self._security = security
         self._own_names = frozenset(name.lower() for name in own_names)
         self._environment = environment or {}
-        self._table = Table()
+        self._table = Table(routes)
+        self._guarded = not any_host
+        self._meter = meter or NoMeter()
         self._listeners: tuple[Listener, ...] = ()
         self._opened: list[tuple[asyncio.Server, _Server]] = []
         self._requests: set[asyncio.Task[object]] = set()
@@ -300,7 +308,7 @@ class ApiServer:
     async def _respond(self, inner: web.BaseRequest, listener: Listener) -> web.StreamResponse:
         request: _Request | None = None
         try:
-            if listener.remote:
+            if listener.remote and self._guarded:
                 self._refuse_foreign(inner)
             if inner.method == "OPTIONS":
                 return _response(Answer())
@@ -343,10 +351,27 @@ class ApiServer:
     async def _work_on(self, route: Route, request: _Request) -> Answer | None:
         if route.span is Span.HEARD:
             return await route.handler(self._engine, request)
-        task: asyncio.Task[Answer | None] = asyncio.ensure_future(route.handler(self._engine, request))
+        task: asyncio.Task[Answer | None] = asyncio.ensure_future(self._change(route, request))
         self._work[task] = request
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
+
+    async def _change(self, route: Route, request: _Request) -> Answer | None:
+        begun, outcome = time.monotonic(), "failed"
+        try:
+            answer = await route.handler(self._engine, request)
+            outcome = "done"
+            return answer
+        except FairleadError as error:
+            outcome = "refused" if status_of(error) < FAILED else "failed"
+            raise
+        finally:
+            self._meter.time(
+                "fairlead_operation_seconds",
+                time.monotonic() - begun,
+                operation=f"{route.method} {route.path}",
+                outcome=outcome,
+            )
 
     def _done(self, task: asyncio.Task[Answer | None]) -> None:
         self._work.pop(task, None)

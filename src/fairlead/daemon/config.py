@@ -38,6 +38,7 @@ class DaemonOptions:
     pidfile: str = ""
     log_level: str = "info"
     group: str = ""
+    metrics_address: str = ""
     tls: Tls = field(default_factory=Tls)
     settings: Settings = field(default_factory=Settings)
 
@@ -116,6 +117,7 @@ def options(values: Mapping[str, Any]) -> DaemonOptions:
         pidfile=values.get("pidfile", ""),
         log_level="debug" if values.get("debug") else level,
         group=values.get("group", ""),
+        metrics_address=values.get("metrics-addr", ""),
         tls=_tls(values),
         settings=_settings(values),
     )

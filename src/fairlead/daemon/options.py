@@ -145,6 +145,12 @@ OPTIONS = (
         "Option(s) of the cluster store, NAME=VALUE: kv.cacertfile, kv.certfile, kv.keyfile, kv.path, "
         "kv.insecure, discovery.heartbeat, discovery.ttl",
     ),
+    Option(
+        ("--metrics-addr",),
+        "metrics-addr",
+        TEXT,
+        "Address that Prometheus is answered at, such as 127.0.0.1:9323",
+    ),
     Option(("--overlay-port",), "overlay-port", NUMBER, "UDP port of overlay networks (VXLAN), 4789"),
     Option(("--tls",), "tls", SWITCH, "TLS on TCP sockets; --tls=false lets anybody in who reaches them"),
     Option(("--tlsverify",), "tlsverify", SWITCH, "TLS on TCP sockets, clients show certificates too"),
@@ -159,8 +165,7 @@ IGNORED_KEYS = frozenset(
     (
         "storage-driver storage-opts exec-opts log-driver log-opts features experimental builder "
         "containerd max-concurrent-downloads max-concurrent-uploads raw-logs runtimes "
-        "selinux-enabled userland-proxy-path network-control-plane-mtu no-new-privileges oom-score-adjust "
-        "metrics-addr"
+        "selinux-enabled userland-proxy-path network-control-plane-mtu no-new-privileges oom-score-adjust"
     ).split()
 )
 # Flags of dockerd's network that have no meaning here either.

@@ -7,9 +7,11 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from fairlead.api.server import ApiServer
+from fairlead.daemon import metrics
 from fairlead.daemon.config import DaemonOptions
 from fairlead.daemon.edges import SystemClock, fault_point
 from fairlead.daemon.tls import security
@@ -55,6 +57,7 @@ class Assembly:
     engine: Engine
     server: ApiServer
     waking: Waking
+    scraped: ApiServer | None = None
     notices: Sequence[Notices | FileNotices] = ()
 
     async def begin(self) -> None:
@@ -66,6 +69,8 @@ class Assembly:
         )
         self.waking.hint()  # what has changed meanwhile
         await self.server.start()
+        if self.scraped is not None:
+            await self.scraped.start()
 
     def reload(self, chosen: DaemonOptions) -> None:
         """Go by what the configuration file says now, as far as it can change."""
@@ -81,6 +86,7 @@ class Assembly:
         for each in self.notices:
             each.close()
         for part in (
+            *([self.scraped.stop] if self.scraped is not None else []),
             self.server.stop,
             self.waking.finish,
             self.engine.finish,
@@ -119,6 +125,8 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         insecure_registries=settings.insecure_registries,
         registry_mirrors=settings.registry_mirrors,
     )
+    registry = metrics.Registry()
+    names = NameServer(supervise.socket_path("resolver", settings.exec_root), resolver)
     engine = Engine(
         settings=settings,
         store=store,
@@ -128,7 +136,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
             nftables,
             flows,
             PortHolder(supervise.socket_path("ports", settings.exec_root), ports),
-            NameServer(supervise.socket_path("resolver", settings.exec_root), resolver),
+            names,
         ),
         runtime=runtime,
         images=images,
@@ -139,6 +147,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         reach=(open_store(settings.cluster), links) if settings.cluster else None,
         builder=images.builder(),
         holdings=_holdings(settings),
+        meter=registry,
     )
     ports.renew = resolver.renew = engine.renew
     server = ApiServer(
@@ -147,9 +156,19 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         group=chosen.group or None,
         security=guard,
         environment=os.environ,
+        meter=registry,
     )
+    scraped = None
+    if chosen.metrics_address:
+        page = partial(metrics.text, registry, engine.measures, names.queries)
+        scraped = ApiServer(
+            engine,
+            hosts=(f"tcp://{chosen.metrics_address}",),
+            routes=metrics.routes(page),
+            any_host=True,
+        )
     waking = Waking(engine.surroundings_changed)
-    return Assembly(chosen, store, runtime, links, nftables, flows, engine, server, waking)
+    return Assembly(chosen, store, runtime, links, nftables, flows, engine, server, waking, scraped)
 
 
 def _holdings(settings: Settings) -> HostHoldings:

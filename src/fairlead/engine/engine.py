@@ -1,6 +1,8 @@
 """The engine: its parts joined, its start and its end."""
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 
 from fairlead.boundary import (
@@ -17,6 +19,7 @@ from fairlead.boundary import (
 )
 from fairlead.boundary.build import Builder
 from fairlead.boundary.cluster import ClusterStore
+from fairlead.boundary.meter import Meter, NoMeter
 from fairlead.engine.archives import ContainerArchives
 from fairlead.engine.audit import Audit
 from fairlead.engine.builds import Builds
@@ -34,6 +37,7 @@ from fairlead.engine.imagestore import ImageStore
 from fairlead.engine.ledger import Ledger, put
 from fairlead.engine.lifecycle import Lifecycle
 from fairlead.engine.linking import Linking
+from fairlead.engine.measures import families
 from fairlead.engine.mounts import Mounts
 from fairlead.engine.networks import Networks
 from fairlead.engine.overlays import Overlays
@@ -50,13 +54,23 @@ from fairlead.engine.volumes import Volumes
 from fairlead.engine.waits import Waits
 from fairlead.model.audit import Finding
 from fairlead.model.config import Settings
+from fairlead.model.metrics import MetricFamily
 from fairlead.model.overlay import OverlayStatus
 from fairlead.model.records import HostRecord
 from fairlead.model.views import HostFacts
 from fairlead.planner.base import base_state
-from fairlead.reconcile.converge import Reconciler
+from fairlead.reconcile.converge import REPAIRING, Reconciler
 
 log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def _repairing() -> Iterator[None]:
+    token = REPAIRING.set(True)
+    try:
+        yield
+    finally:
+        REPAIRING.reset(token)
 
 
 class Engine:
@@ -76,17 +90,18 @@ class Engine:
         reach: tuple[ClusterStore, Probe] | None = None,
         builder: Builder | None = None,
         holdings: Holdings | None = None,
+        meter: Meter | None = None,
     ):
         """Join the parts; nothing happens before `begin`.
 
         Without `reach` there is no cluster, without `builder` no image is built, without `holdings`
-        an audit looks at the network alone.
+        an audit looks at the network alone, without `meter` nothing is counted.
         """
         self.events = EventLog(clock)
         context = Context(
             settings=settings,
             ledger=Ledger(store),
-            reconciler=Reconciler(actuators),
+            reconciler=Reconciler(actuators, meter or NoMeter()),
             runtime=runtime,
             images=images,
             archives=archives,
@@ -174,11 +189,17 @@ class Engine:
 
     async def surroundings_changed(self) -> None:
         """The host around may say something else than before: look, and bring what follows it into line."""
-        await self._following.changed()
+        with _repairing():
+            await self._following.changed()
 
     async def renew(self) -> None:
         """Bring what is settled into line again, after a process beside the daemon was started anew."""
-        await self._supervision.renew()
+        with _repairing():
+            await self._supervision.renew()
+
+    def measures(self) -> Iterator[MetricFamily]:
+        """How much there is of everything."""
+        return families(self._context)
 
     async def _name_host(self) -> None:
         """Give the engine its identity when it has none yet."""

@@ -5,15 +5,20 @@ Creating, repairing, restarting and cleaning up all call `converge` with the sta
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from fairlead.boundary import Actuator
+from fairlead.boundary.meter import Meter, NoMeter
 from fairlead.model.errors import Failed, FairleadError, StepFailed
 from fairlead.model.host import Key, State, Step, Value
 from fairlead.planner.steps import describe, difference, parted
 
 log = logging.getLogger(__name__)
+# Whether what is being done was asked for by nobody: the host has changed under us.
+REPAIRING: ContextVar[bool] = ContextVar("REPAIRING", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Reconciler:
     """
 
     actuators: Sequence[Actuator]
+    meter: Meter = field(default_factory=NoMeter)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def observe(self, keys: Sequence[Key]) -> State:
@@ -68,7 +74,15 @@ class Reconciler:
             except BaseException:
                 await self._undo(list(steps))
                 raise
+            self._count((*steps, *ends))
             return Outcome((*steps, *ends))
+
+    def _count(self, steps: Sequence[Step]) -> None:
+        if not steps or not REPAIRING.get():
+            return
+        self.meter.count("fairlead_repairs_total")
+        for kind, count in Counter(type(step.key).__name__.removesuffix("Key") for step in steps).items():
+            self.meter.count("fairlead_repaired_total", count, kind=kind)
 
     async def _bring(self, desired: State) -> tuple[Step, ...]:
         """Perform what differs and look at it again: the steps that were necessary."""

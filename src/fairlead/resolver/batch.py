@@ -58,6 +58,7 @@ class Batch:
         self._room = memoryview(self._answers).cast("B")
         self._answer_lengths = memoryview(self._answer_pieces).cast("B").cast("L")
         self._targets = memoryview(self._sent).cast("B").cast("L")
+        self.answered = 0  # queries answered in here, ever
         self._places = [ctypes.addressof(self._addresses) + each * _ADDRESS for each in range(AT_ONCE)]
 
     def exchange(self, number: int, known: Mapping[bytes, bytes]) -> list[tuple[Client, bytes]]:
@@ -84,6 +85,7 @@ class Batch:
             self._answer_lengths[2 * answered + 1] = size
             self._targets[answered * _WORDS] = self._places[each]
             answered += 1
+        self.answered += answered
         self._send(number, answered)
         return unknown
 

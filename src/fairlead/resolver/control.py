@@ -24,7 +24,7 @@ Answer = Callable[[Request], Reply]
 
 LONGEST_LINE = 64 << 20  # bytes
 # What is asked and answered; a process with another number is replaced by one of this release.
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 def claim(path: str) -> socket.socket:

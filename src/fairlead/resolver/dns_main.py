@@ -15,7 +15,7 @@ from fairlead.resolver import beside
 from fairlead.resolver.control import Reply, Request
 from fairlead.resolver.inside import Namespaces
 from fairlead.resolver.name_messages import Key, Value, key_document, read_key, read_value, value_document
-from fairlead.resolver.sandbox import SandboxResolver
+from fairlead.resolver.sandbox import BATCH, SandboxResolver, Tally
 from fairlead.resolver.upstream import Outside
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class ResolverService:
         self._namespaces = Namespaces()
         self._zone = Zone()
         self._outside = Outside(self._loop, self._namespaces)
+        self._tally = Tally()
         self._sandboxes: dict[str, SandboxResolver] = {}
         self._closed: list[SandboxResolver] = []  # since the last sweep
         self._waiting = ThreadPoolExecutor(1)  # for the kernel, which takes its time to delete
@@ -55,6 +56,8 @@ class ResolverService:
                 keys = [read_key(key) for key, _ in request["changes"]]
                 values = [value for _, value in request["changes"]]
                 return self._perform([(k, read_value(k, v)) for k, v in zip(keys, values, strict=True)])
+            case "count":
+                return self._counts()
         raise ValueError(f"{request['do']!r} is nothing that it can do")
 
     def close(self) -> None:
@@ -126,8 +129,18 @@ class ResolverService:
             self._drop(name)
         if value is not None:
             self._sandboxes[name] = SandboxResolver(
-                self._loop, self._namespaces, name, value, self._zone, self._outside
+                self._loop, self._namespaces, name, value, self._zone, self._outside, self._tally
             )
+
+    def _counts(self) -> Reply:
+        """Queries since this process began, by what became of them."""
+        outside = self._outside
+        return {
+            "here": self._tally.here + BATCH.answered,
+            "outside": outside.asked - outside.unanswered,
+            "unanswered": outside.unanswered,
+            "malformed": self._tally.malformed,
+        }
 
     def _drop(self, name: str) -> None:
         sandbox = self._sandboxes.pop(name)

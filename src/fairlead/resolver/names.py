@@ -42,6 +42,10 @@ class NameServer:
         if "refused" in reply:
             raise StepFailed(str(reply["refused"]), 0)
 
+    async def queries(self) -> dict[str, int]:
+        """How many queries it has had since it was started, by what became of them."""
+        return {name: int(count) for name, count in (await self._ask({"do": "count"})).items()}
+
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         return await ask_or_revive(self._path, request, self._revive)
 

@@ -7,6 +7,7 @@ import logging
 import random
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -35,6 +36,14 @@ SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 SCARCITY = 0.5  # seconds until accepting is tried again
 
 
+@dataclass(slots=True)
+class Tally:
+    """How many queries all sandboxes have had: answered from names that are known here, and malformed."""
+
+    here: int = 0
+    malformed: int = 0
+
+
 class SandboxResolver:
     """Answers on 127.0.0.11:53, UDP and TCP, in the namespace of that name."""
 
@@ -46,6 +55,7 @@ class SandboxResolver:
         value: Resolver,
         zone: Zone,
         outside: Outside,
+        tally: Tally,
     ):
         """Open the sockets.  Raises NotFound for the namespace, Unsupported, Failed, OSError."""
         self._loop = loop
@@ -53,6 +63,7 @@ class SandboxResolver:
         self.name = name
         self._zone = zone
         self._outside = outside
+        self._tally = tally
         self._conversations: dict[Conversation, asyncio.Task[Any]] = {}
         # Answers by their query, both without the id, for as long as no name changes.
         self._kept: dict[bytes, bytes] = {}
@@ -147,6 +158,7 @@ class SandboxResolver:
         try:
             query = wire.parse(message)
         except Malformed:
+            self._tally.malformed += 1
             refused = wire.refusal(message)
             if refused or by_tcp:
                 deliver(refused or b"")
@@ -156,6 +168,7 @@ class SandboxResolver:
         if found is None:
             self._outside.ask(Question(query, self.name, by_tcp, deliver), self._view.upstreams)
             return
+        self._tally.here += 1
         # Where there are several addresses, they take turns.
         if not by_tcp and wire.answer_count(found) < 2 and len(found) <= ROOM:
             if len(self._kept) >= MOST_KEPT:

@@ -68,11 +68,15 @@ class Outside:
         self._tasks: dict[asyncio.Task[None], Server] = {}
         self._buffer = memoryview(bytearray(wire.LONGEST))
         self._chances: Iterator[tuple[int, bytes]] = iter(())
+        # Ever: questions asked outside, and those of them that nobody there answered.
+        self.asked, self.unanswered = 0, 0
 
     def ask(self, question: Question, upstreams: tuple[Server, ...]) -> None:
         """Ask the upstreams until one helps; delivers SERVFAIL where none does."""
+        self.asked += 1
         share = self._shares.get(question.owner, 0)
         if self._flying >= MOST_FLIGHTS or share >= MOST_OF_ONE:
+            self.unanswered += 1
             question.deliver(wire.empty(question.query, wire.SERVFAIL))
             return
         self._flying += 1
@@ -125,9 +129,13 @@ class Outside:
     def _failed(self, flight: Flight[Question], upstream: Server) -> None:
         verdict, ask = self._forwarding.failed(flight, upstream, self._loop.time())
         if verdict is Verdict.GIVE_UP:
-            self._land(flight, wire.empty(flight.work.query, wire.SERVFAIL))
+            self._give_up(flight)
         else:
             self._ask_each(flight, ask)
+
+    def _give_up(self, flight: Flight[Question]) -> None:
+        self.unanswered += 1
+        self._land(flight, wire.empty(flight.work.query, wire.SERVFAIL))
 
     def _land(self, flight: Flight[Question], answer: bytes) -> None:
         owner = flight.work.owner
@@ -142,7 +150,7 @@ class Outside:
             if due.ask:
                 self._ask_each(due.flight, due.ask)
             else:
-                self._land(due.flight, wire.empty(due.flight.work.query, wire.SERVFAIL))
+                self._give_up(due.flight)
         self._set_timer()
 
     def _set_timer(self) -> None:
