@@ -147,7 +147,11 @@ _CONTAINERS = {
         "Wait until a container ends", "condition", answer=_OBJECT, errors=_FOUND
     ),
     "DELETE /containers/{id}": Operation(
-        "Remove a container", "force? v? link?", answers=(204,), errors=_HELD
+        "Remove a container, or one of its links",
+        "force? v? link?",
+        answers=(204,),
+        errors=(*_HELD, 500),
+        reasons={500: "With link=1: the name is that of a container, not of a link (Docker's status)"},
     ),
     "GET /containers/{id}/top": Operation(
         "Show a container's processes",

@@ -47,6 +47,11 @@ class Route:
     handler: Handler
     span: Span
 
+    @property
+    def template(self) -> str:
+        """The path as OpenAPI writes it, which cannot say that a variable spans slashes."""
+        return self.path.replace(":.*}", "}")
+
 
 _NO_BUILDKIT = system.left_out("open a session: this engine has no BuildKit")
 _NO_SWARM = system.left_out("make or join a swarm: this engine has no swarm mode")

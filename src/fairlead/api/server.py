@@ -369,7 +369,7 @@ class ApiServer:
             self._meter.time(
                 "fairlead_operation_seconds",
                 time.monotonic() - begun,
-                operation=f"{route.method} {route.path}",
+                operation=f"{route.method} {route.template}",
                 outcome=outcome,
             )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.api.description import describe, operation_of, path_of
+from fairlead.api.description import describe, operation_of
 from fairlead.api.operations import OPERATIONS, REFUSED
 from fairlead.api.routes import ROUTES, Route
 from fairlead.dockerapi import build, container_parse, fields, network, volume
@@ -26,10 +26,10 @@ READERS = {"text": "", "truth": "?", "number": "#", "all": "*"}
 
 def test_every_route_is_described_and_nothing_else_is() -> None:
     assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
-    keys = {f"{route.method} {path_of(route)}" for route in ROUTES}
+    keys = {f"{route.method} {route.template}" for route in ROUTES}
     assert set(OPERATIONS) <= keys
     used = {
-        route.path.split("/")[1] for route in ROUTES if f"{route.method} {path_of(route)}" not in OPERATIONS
+        route.path.split("/")[1] for route in ROUTES if f"{route.method} {route.template}" not in OPERATIONS
     }
     assert used == set(REFUSED)
 
