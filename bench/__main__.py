@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import contenders, latency, names, networks, overlay, rounds, scale, store, traffic
+from bench import contenders, latency, names, networks, overlay, rounds, scale, store, traffic, upgrades
 from bench.contenders import Contender
 from bench.results import Measure, Results
 from fairlead import process
@@ -118,6 +118,22 @@ def shared_store(plan: store.Plan) -> Results:
     return results
 
 
+def upgraded(options: argparse.Namespace) -> int:
+    """Let the daemon come and go under traffic; the exit code."""
+    plan = upgrades.Plan.quick() if options.quick else upgrades.Plan.full()
+    plan = upgrades.Plan(
+        containers=options.containers or plan.containers,
+        rounds=options.rounds or plan.rounds,
+        ways=tuple(options.ways.split(",")) if options.ways else plan.ways,
+        seed=options.seed,
+    )
+    with Lab(f"bench-{os.getpid()}") as lab:
+        report = upgrades.measure(lab, plan, lambda line: print(line, flush=True))
+    wrong = upgrades.judge(report)
+    print("\n".join([*report.lines(), *(wrong or ["nothing was wrong"])]))
+    return 1 if wrong else 0
+
+
 def about() -> dict[str, str]:
     """What the numbers depend on."""
     model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
@@ -166,7 +182,7 @@ def main() -> int:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("engines", "names", "networks", "overlay", "rounds", "scale", "store"),
+        choices=("engines", "names", "networks", "overlay", "rounds", "scale", "store", "upgrades"),
         default="engines",
         help="what is measured",
     )
@@ -177,6 +193,10 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=HERE / "results", help="the directory to write to")
     parser.add_argument("--hosts", type=int, default=200, help="of the part scale")
     parser.add_argument("--endpoints", type=int, default=50, help="of each host in the part scale")
+    parser.add_argument("--containers", type=int, help="of the part upgrades")
+    parser.add_argument("--rounds", type=int, help="of the part upgrades")
+    parser.add_argument("--ways", help="of the part upgrades: of kill, stop, upgrade, separated by commas")
+    parser.add_argument("--seed", type=int, default=1, help="of the part upgrades")
     options = parser.parse_args()
     engines = options.engines.split(",")
     if options.part == "names":  # podman's names are another program's
@@ -192,6 +212,8 @@ def main() -> int:
         wrong = rounds.measure(rounds.Plan.quick() if options.quick else rounds.Plan.full(), print)
         print("\n".join(wrong) or "nothing was wrong")
         return 1 if wrong else 0
+    if options.part == "upgrades":
+        return upgraded(options)
     if options.part == "store":
         results = shared_store(store.Plan.quick() if options.quick else store.Plan.full())
     elif options.part == "overlay":

@@ -157,3 +157,22 @@ def test_each_port_of_a_run_has_its_own_target(table: Table) -> None:
 def test_the_relay_keeps_its_flows(table: Table) -> None:
     key = PortFlowsKey("udp", ANY6, 5000, 1, ip_address(BOX6), 53)
     check(table, key, [plain(LAN6, HOST6, 5000)], [plain("::1", "::1", 5000), plain(LAN, HOST, 5000)])
+
+
+def test_many_ports_are_looked_at_together(table: Table) -> None:
+    host, box = ip_address(HOST), ip_address(BOX)
+    keys = [PortFlowsKey("udp", ANY, 5000 + each, 1, box, 53) for each in range(0, 20, 2)]
+    keys += [
+        PortFlowsKey("udp", host, 6000, 3, box, 53),
+        PortFlowsKey("udp", ip_address("127.0.0.1"), 6001, 1, box, 80),
+        PortFlowsKey("tcp", ANY, 5002, 1, box, 80),
+        PortFlowsKey("udp", ANY6, 5002, 1, ip_address(BOX6), 53),
+    ]
+    table.make(
+        led(LAN, HOST, 5002, OTHER, 53),
+        led(LAN, HOST, 5004, BOX, 53),
+        led(LAN, HOST, 6001, BOX, 80, number=4009),  # as the port on 127.0.0.1 should be led
+        plain(BOX, "203.0.113.1", 5006),
+    )
+    found = asyncio.run(table.actuator.observe(keys))
+    assert [key for key in keys if not found[key]] == [keys[1], keys[10]]

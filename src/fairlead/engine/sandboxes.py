@@ -1,6 +1,6 @@
 """A container's sandbox and its endpoints: leased from the records, then converged into the kernel."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from fairlead.engine.configurations import NO_ENDPOINT
@@ -275,16 +275,24 @@ class Sandboxes:
         """Converge everything of the stay."""
         await self._context.reconciler.converge(self.state(stay, label))
 
-    async def restore(self, stay: Stay, label: str) -> None:
-        """Converge the settled part of a running container's stay; what was under way is taken back."""
-        places = tuple(place for place in stay.places if place[1].phase == "settled")
-        kept = Stay(stay.sandbox, places)
-        desired = transition(self.state(stay, label), self.state(kept, label))
+    async def restore(self, stays: Collection[tuple[Stay, str]]) -> None:
+        """Converge the settled parts of running containers' stays, all at once, each with its label.
+
+        What was under way is taken back.
+        """
+        desired: dict[Key, Value | None] = {}
+        for stay, label in stays:
+            places = tuple(place for place in stay.places if place[1].phase == "settled")
+            settled = self.state(Stay(stay.sandbox, places), label)
+            for key, value in transition(self.state(stay, label), settled).items():
+                if value is not None or key not in desired:
+                    desired[key] = value
         await self._context.reconciler.converge(desired)
-        gone = [endpoint for _, endpoint in stay.places if endpoint.phase != "settled"]
-        if gone:
-            await self._context.ledger.commit(*(drop(endpoint) for endpoint in gone))
-            await self.overlays.leave([place for place in stay.places if place[1] in gone])
+        for stay, _ in stays:
+            gone = [endpoint for _, endpoint in stay.places if endpoint.phase != "settled"]
+            if gone:
+                await self._context.ledger.commit(*(drop(endpoint) for endpoint in gone))
+                await self.overlays.leave([place for place in stay.places if place[1] in gone])
 
     async def leave(self, stay: Stay, label: str) -> None:
         """Take everything of the stay away, then its records; not the namespace while others are in it."""

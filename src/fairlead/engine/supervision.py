@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -85,6 +85,9 @@ class Supervision:
         left to be taken away any more.
         """
         alive = await self._context.runtime.alive()
+        await self._restore(
+            [each for each in self._context.records.containers.values() if self._lives_on(each, alive)]
+        )
         for container in list(self._context.records.containers.values()):
             try:
                 await self._settle(container, alive.get(container.id, 0))
@@ -104,6 +107,26 @@ class Supervision:
                 begun[container.id] = self._spawn(self._bring_back(container, 0.0, before))
         self._spawn(self._watch())
 
+    def _lives_on(self, container: Container, alive: Mapping[str, int]) -> bool:
+        """Whether it has outlived a daemon, and is to go on."""
+        runs = container.phase == "settled" and container.state.status in ("running", "paused")
+        return runs and container.id in alive and self._context.settings.live_restore
+
+    async def _restore(self, containers: Sequence[Container]) -> None:
+        """Bring those that live on into line: at once, which costs little more than one; else one by one."""
+        found = [(self._sandboxes.of(each.id), each.name) for each in containers]
+        stays = [(stay, name) for stay, name in found if stay is not None]
+        try:
+            await self._sandboxes.restore(stays)
+            return
+        except FairleadError as error:
+            log.warning("cannot bring all containers into line at once: %s", error.message)
+        for stay, name in stays:
+            try:
+                await self._sandboxes.restore([(stay, name)])
+            except FairleadError as error:
+                log.error("cannot bring container %s into line: %s", name, error.message)
+
     async def _settle(self, container: Container, pid: int) -> None:
         if container.phase != "settled":
             await self._removal.take_away(container.id, volumes=False)
@@ -111,8 +134,6 @@ class Supervision:
         stay = self._sandboxes.of(container.id)
         runs = container.state.status in ("running", "paused")
         if runs and pid and self._context.settings.live_restore:
-            if stay is not None:
-                await self._sandboxes.restore(stay, container.name)
             self._health.watch(container)
         elif runs:
             # Whatever lives still ends with the deletion that follows each end.

@@ -120,6 +120,7 @@ class _Look:
         self._forwarding: dict[tuple[str, int], dict[str, str]] = {}
         self._neighbours: dict[tuple[str, int, int], dict[Address, str]] = {}
         self._numbers: dict[str, dict[int, str]] = {}
+        self._numbered: set[tuple[str, str]] = set()  # who was asked about whom
         # Where the other end of a veth may be: most likely in a namespace asked about.
         # A VXLAN link's packets are the host's, and so is a macvlan's parent.
         self._likely = dict.fromkeys(["", *(getattr(key, "namespace", "") for key in keys)])
@@ -248,6 +249,9 @@ class _Look:
         """Ask for the numbers of namespaces until the wanted one is found."""
         known = self._numbers[asking]
         for name in names:
+            if (asking, name) in self._numbered:
+                continue
+            self._numbered.add((asking, name))
             with contextlib.suppress(NotFound, Refused):
                 with self._visit.namespaces.handle(name) as descriptor:
                     answer = self._visit.talk(asking).get(namespace_number(descriptor))

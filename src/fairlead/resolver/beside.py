@@ -13,8 +13,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from fairlead import process
-from fairlead.model.errors import FairleadError
+from fairlead.model.errors import Conflict, FairleadError
 from fairlead.resolver.control import PROTOCOL, Reply, Request, claim, serve
+from fairlead.resolver.estate import Deed, Estate, Inheritance, hand_over
+from fairlead.resolver.release import release
+
+log = logging.getLogger(__name__)
 
 
 class Service(Protocol):
@@ -24,33 +28,54 @@ class Service(Protocol):
         """Carry out a request.  ValueError, TypeError and LookupError mean that it is malformed."""
         ...
 
+    def hand_over(self) -> Estate:
+        """Stop reading; all that is held."""
+        ...
+
+    def keep(self) -> None:
+        """Nobody took it: read on."""
+        ...
+
+    async def finish(self) -> None:
+        """It was taken: what was begun comes to its end."""
+        ...
+
+    def take_over(self, inheritance: Inheritance) -> None:
+        """Begin with what the predecessor held.  ValueError, TypeError, LookupError: it cannot be read."""
+        ...
+
     def close(self) -> None:
         """Let go of everything."""
         ...
 
 
 def run(name: str, opened: Callable[[], Service], arguments: Sequence[str]) -> int:
-    """Run the service until SIGTERM, SIGINT or the request "stop"; the exit code.
+    """Run the service until SIGTERM, SIGINT, the request "stop" or a successor; the exit code.
 
     `opened` makes the service, inside the running event loop.  With --detach it runs in the
-    background and the call's process ends as soon as the control socket can be connected to.
+    background and the call's process ends as soon as the control socket can be connected to.  With
+    --succeed it takes over from the process that answers the socket.
     """
     parser = argparse.ArgumentParser(prog=f"fairlead {name}")
     parser.add_argument("--socket", required=True, metavar="PATH", help="the control socket to answer")
     parser.add_argument("--detach", metavar="LOG", help="go to the background and write messages to LOG")
+    parser.add_argument("--succeed", action="store_true", help="take over from the process that answers it")
     chosen = parser.parse_args(arguments)
-    try:
-        listener = claim(chosen.socket)
-    except FairleadError as error:
-        print(f"fairlead {name}: {error.message}", file=sys.stderr)
-        return 1
     _raise_open_files()
+    try:
+        beginning = Deed(chosen.socket) if chosen.succeed else claim(chosen.socket)
+    except (FairleadError, OSError) as error:
+        print(
+            f"fairlead {name}: {error.message if isinstance(error, FairleadError) else error}",
+            file=sys.stderr,
+        )
+        return 1
     if chosen.detach:
         process.detach(chosen.detach)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s %(levelname)s {name}: %(message)s"
     )
-    asyncio.run(_serve(opened, listener, chosen.socket))
+    asyncio.run(_serve(opened, beginning, chosen.socket))
     return 0
 
 
@@ -59,17 +84,29 @@ def _raise_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(opened: Callable[[], Service], listener: socket.socket, path: str) -> None:
+async def _serve(opened: Callable[[], Service], beginning: socket.socket | Deed, path: str) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     service = opened()
+    listener = _taken_over(service, beginning) if isinstance(beginning, Deed) else beginning
+    if listener is None:
+        return
+    handed_over = False
 
     def answer(request: Request) -> Reply:
+        nonlocal handed_over
+        if handed_over:
+            raise Conflict(f"cannot do anything: a successor answers {path}")
         match request["do"]:
             case "status":
-                return {"protocol": PROTOCOL, "pid": os.getpid()}
+                return {"protocol": PROTOCOL, "release": release(), "pid": os.getpid()}
             case "stop":
+                stopping.set()
+                return {}
+            case "hand over":
+                _hand_over(service, listener, request["to"])
+                handed_over = True
                 stopping.set()
                 return {}
         return service.answer(request)
@@ -78,8 +115,34 @@ async def _serve(opened: Callable[[], Service], listener: socket.socket, path: s
     try:
         await stopping.wait()
     finally:
-        service.close()
-        # Before the socket closes: a successor that finds it closed puts its own there.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        server.close()
+        if handed_over:
+            server.close()
+            await service.finish()
+        else:
+            service.close()
+            # Before the socket closes: a successor that finds it closed puts its own there.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            server.close()
+
+
+def _hand_over(service: Service, listener: socket.socket, address: str) -> None:
+    estate = service.hand_over()
+    try:
+        hand_over(Estate(estate.document, (listener, *estate.sockets)), address)
+    except BaseException:
+        service.keep()
+        raise
+
+
+def _taken_over(service: Service, deed: Deed) -> socket.socket | None:
+    """The control socket, when the service has taken what the predecessor held; None if it could not."""
+    listener, *sockets = deed.inheritance.sockets
+    try:
+        service.take_over(Inheritance(deed.inheritance.document, sockets))
+    except (ValueError, TypeError, LookupError, OSError, FairleadError):
+        log.exception("cannot take over; the predecessor goes on")
+        deed.close()
+        return None
+    deed.taken()
+    return listener

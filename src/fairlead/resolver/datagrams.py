@@ -28,6 +28,7 @@ ANCILLARY = socket.CMSG_SPACE(struct.calcsize("=16sI"))
 
 Place = tuple[str, int]
 Client = tuple[Any, ...]
+Source = list[tuple[int, int, bytes]]  # ancillary content: the address that answers come from
 
 
 def tell_destinations(held: socket.socket) -> None:
@@ -39,12 +40,14 @@ def tell_destinations(held: socket.socket) -> None:
 
 
 @dataclass(slots=True)
-class _Session:
+class Session:
+    """A client, and the connected socket that speaks for it; `used` is in the loop's time."""
+
     held: socket.socket
     client: Client
-    source: list[tuple[int, int, bytes]]  # ancillary content: the address that answers come from
+    source: Source
     backend: socket.socket
-    used: float
+    used: float = 0.0
 
 
 class Datagrams:
@@ -55,7 +58,7 @@ class Datagrams:
         self._lookout = lookout
         self._limit = limit
         # The longest unused first.
-        self._sessions: dict[Any, _Session] = {}
+        self._sessions: dict[Any, Session] = {}
         self._sweeping: asyncio.TimerHandle | None = None
 
     def receive(self, held: socket.socket, target: Place) -> None:
@@ -66,13 +69,22 @@ class Datagrams:
             except OSError:  # nothing waits; or an ICMP error about an answer, which nobody can be told
                 return
             source = _answering_from(ancillary)
-            name = (held.fileno(), client, *(each[2] for each in source))
+            name = _name(held, client, source)
             session = self._sessions.pop(name, None) or self._open(held, client, source, target)
             if session is None:
                 continue
             self._sessions[name] = session
             session.used = self._loop.time()
             _send(session.backend, content)
+
+    def sessions(self) -> list[Session]:
+        """All there are, the longest unused first."""
+        return list(self._sessions.values())
+
+    def take_over(self, session: Session) -> None:
+        """Carry on with a session that a predecessor began."""
+        session.used = self._loop.time()
+        self._sessions[_name(session.held, session.client, session.source)] = self._begin(session)
 
     def drop(self, held: Iterable[socket.socket]) -> None:
         """End the sessions of held sockets; to be called before those are closed."""
@@ -81,9 +93,7 @@ class Datagrams:
             if session.held in ending:
                 self._end(name)
 
-    def _open(
-        self, held: socket.socket, client: Client, source: list[tuple[int, int, bytes]], target: Place
-    ) -> _Session | None:
+    def _open(self, held: socket.socket, client: Client, source: Source, target: Place) -> Session | None:
         while len(self._sessions) >= self._limit:
             self._end(next(iter(self._sessions)))
         family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
@@ -98,13 +108,15 @@ class Datagrams:
         except OSError:  # no way to the target now: as if the datagram had been lost
             backend.close()
             return None
-        session = _Session(held, client, source, backend, self._loop.time())
-        self._lookout.watch(backend, partial(self._answer, session))
+        return self._begin(Session(held, client, source, backend, self._loop.time()))
+
+    def _begin(self, session: Session) -> Session:
+        self._lookout.watch(session.backend, partial(self._answer, session))
         if self._sweeping is None:
             self._sweeping = self._loop.call_later(SWEEP, self._sweep)
         return session
 
-    def _answer(self, session: _Session) -> None:
+    def _answer(self, session: Session) -> None:
         session.used = self._loop.time()
         for _ in range(AT_ONCE):
             try:
@@ -131,6 +143,10 @@ class Datagrams:
         session.backend.close()
 
 
+def _name(held: socket.socket, client: Client, source: Source) -> Any:
+    return (held.fileno(), client, *(each[2] for each in source))
+
+
 def _send(backend: socket.socket, content: bytes) -> None:
     for _ in range(2):
         try:
@@ -140,7 +156,7 @@ def _send(backend: socket.socket, content: bytes) -> None:
             continue  # it told of an earlier refusal; this one has not been sent yet
 
 
-def _answering_from(ancillary: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+def _answering_from(ancillary: list[tuple[int, int, bytes]]) -> Source:
     """The ancillary content that sends an answer from the address which the datagram was sent to."""
     for level, kind, content in ancillary:
         if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):

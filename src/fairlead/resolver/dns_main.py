@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +14,18 @@ from fairlead.model.errors import FairleadError
 from fairlead.model.host import NameKey, Resolver, ResolverKey
 from fairlead.resolver import beside
 from fairlead.resolver.control import Reply, Request
+from fairlead.resolver.estate import Estate, Inheritance
 from fairlead.resolver.inside import Namespaces
 from fairlead.resolver.name_messages import Key, Value, key_document, read_key, read_value, value_document
-from fairlead.resolver.sandbox import BATCH, SandboxResolver, Tally
+from fairlead.resolver.sandbox import BATCH, Opened, SandboxResolver, Tally
 from fairlead.resolver.upstream import Outside
 
 log = logging.getLogger(__name__)
 
 SWEEP = 2.5  # seconds between looks for namespaces that have gone, and for idle connections
 TIDIED_AT_ONCE = 16
+LONGEST_END = 15.0  # seconds for questions and connections after a successor has taken over
+BETWEEN_LOOKS = 0.1  # seconds
 # Every question is short and somebody waits for it: on a busy host it goes before longer work.
 PRECEDENCE = -5  # setpriority(2)
 
@@ -59,6 +63,54 @@ class ResolverService:
             case "count":
                 return self._counts()
         raise ValueError(f"{request['do']!r} is nothing that it can do")
+
+    def hand_over(self) -> Estate:
+        """Stop reading questions; the zone, and all resolvers with their sockets."""
+        self._sweeping.cancel()
+        while self._closed:
+            self._tidy_up()
+        sandboxes, sockets = [], list[socket.socket]()
+        for name, sandbox in self._sandboxes.items():
+            opened = sandbox.pause()
+            sockets += (opened.udp, opened.tcp)
+            value = value_document(sandbox.value)
+            sandboxes.append({"name": name, "value": value, "of": opened.identity, "shown": opened.shown})
+        names = [[key_document(key), value_document(value)] for key, value in self._zone.everything()]
+        return Estate({"names": names, "sandboxes": sandboxes}, sockets)
+
+    def keep(self) -> None:
+        """Read on."""
+        for sandbox in self._sandboxes.values():
+            sandbox.listen()
+        self._sweeping = self._loop.call_later(SWEEP, self._sweep)
+
+    def take_over(self, inheritance: Inheritance) -> None:
+        """Answer where a predecessor did; a namespace that has gone meanwhile is left out."""
+        for document, value in inheritance.document["names"]:
+            key = read_key(document)
+            self._change(key, read_value(key, value))
+        pairs = zip(inheritance.sockets[::2], inheritance.sockets[1::2], strict=True)
+        for each, (udp, tcp) in zip(inheritance.document["sandboxes"], pairs, strict=True):
+            name = each["name"]
+            found = read_value(ResolverKey(name), each["value"])
+            if not isinstance(found, Resolver):
+                raise ValueError(f"there is no value for the resolver of {name}")
+            if list(self._namespaces.identity(name) or ()) != each["of"]:
+                udp.close()
+                tcp.close()
+                continue
+            opened = Opened(udp, tcp, tuple(each["of"]), each["shown"])
+            self._sandboxes[name] = self._resolver(name, found, opened)
+
+    async def finish(self) -> None:
+        """Answer what was asked before: from outside, and on connections, which are closed when idle."""
+        limit = self._loop.time() + LONGEST_END
+        while self._loop.time() < limit:
+            for sandbox in self._sandboxes.values():
+                sandbox.close_idle()
+            if not self._outside.busy and not any(each.talking for each in self._sandboxes.values()):
+                return
+            await asyncio.sleep(BETWEEN_LOOKS)
 
     def close(self) -> None:
         """Close every resolver."""
@@ -128,9 +180,12 @@ class ResolverService:
                 return
             self._drop(name)
         if value is not None:
-            self._sandboxes[name] = SandboxResolver(
-                self._loop, self._namespaces, name, value, self._zone, self._outside, self._tally
-            )
+            self._sandboxes[name] = self._resolver(name, value)
+
+    def _resolver(self, name: str, value: Resolver, opened: Opened | None = None) -> SandboxResolver:
+        return SandboxResolver(
+            self._loop, self._namespaces, name, value, self._zone, self._outside, self._tally, opened
+        )
 
     def _counts(self) -> Reply:
         """Queries since this process began, by what became of them."""

@@ -54,6 +54,15 @@ class HeldPorts:
         for key, run in self._runs.items():
             yield key, run.target
 
+    def sockets(self, key: HeldPortKey) -> list[socket.socket]:
+        """The sockets of a run that is held."""
+        return self._runs[key].sockets
+
+    def take_over(self, key: HeldPortKey, target: Target, sockets: list[socket.socket]) -> None:
+        """Hold a run with the sockets of a predecessor."""
+        run = self._runs[key] = _Run(target, sockets)
+        self._watch(key, run)
+
     def change(self, key: HeldPortKey, target: Target | None) -> None:
         """Hold the run for that target, lead it elsewhere, or (None) release it.
 

@@ -15,7 +15,7 @@ class Lookout:
         self._loop = loop
         self._epoll = select.epoll()
         self._ready: dict[int, Callable[[], None]] = {}
-        self._resume()
+        self.resume()
 
     def watch(self, watched: socket.socket, ready: Callable[[], None]) -> None:
         """Call `ready` whenever there is something to read or to accept; replaces an earlier function."""
@@ -31,15 +31,20 @@ class Lookout:
 
     def pause(self, seconds: float) -> None:
         """Look at none of them for a while: the process has run out of something that will come back."""
+        self.rest()
+        self._loop.call_later(seconds, self.resume)
+
+    def rest(self) -> None:
+        """Look at none of them until `resume`."""
         self._loop.remove_reader(self._epoll.fileno())
-        self._loop.call_later(seconds, self._resume)
 
     def close(self) -> None:
         """Forget all of them."""
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
+        """Look at them."""
         if not self._epoll.closed:
             self._loop.add_reader(self._epoll.fileno(), self._look)
 

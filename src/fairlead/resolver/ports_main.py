@@ -11,11 +11,12 @@ from typing import Any
 from fairlead.model.host import HeldPortKey, Target
 from fairlead.resolver import beside
 from fairlead.resolver.control import Reply, Request
-from fairlead.resolver.datagrams import Datagrams
+from fairlead.resolver.datagrams import Datagrams, Session
+from fairlead.resolver.estate import Estate, Inheritance
 from fairlead.resolver.held import HeldPorts, NotHeld
 from fairlead.resolver.lookout import Lookout
 from fairlead.resolver.port_messages import key_document, read_key, read_target, target_document
-from fairlead.resolver.streams import Streams
+from fairlead.resolver.streams import Paused, Streams
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,10 @@ class PortService:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._lookout = Lookout(loop)
         # Half of the open files are for holding; a connection takes two, a session one.
-        streams = Streams(loop, self._lookout, limit=files // 8)
-        datagrams = Datagrams(loop, self._lookout, limit=files // 8)
-        self._held = HeldPorts(self._lookout, streams, datagrams)
+        self._streams = Streams(loop, self._lookout, limit=files // 8)
+        self._datagrams = Datagrams(loop, self._lookout, limit=files // 8)
+        self._held = HeldPorts(self._lookout, self._streams, self._datagrams)
+        self._paused: list[Paused] = []
 
     def answer(self, request: Request) -> Reply:
         """Look at keys, at everything, or carry out changes: all of one request or none."""
@@ -46,6 +48,59 @@ class PortService:
                     [(read_key(key), read_target(value)) for key, value in request["changes"]]
                 )
         raise ValueError(f"{request['do']!r} is nothing that it can do")
+
+    def hand_over(self) -> Estate:
+        """Stop reading; all that is held, sessions, and the connections in which nothing is under way."""
+        self._lookout.rest()
+        self._paused = self._streams.pause()
+        held = list(self._held.everything())
+        bound = [each for key, _ in held for each in self._held.sockets(key)]
+        places = {each.fileno(): place for place, each in enumerate(bound)}
+        sessions = self._datagrams.sessions()
+        document = {
+            "runs": [[key_document(key), target_document(target)] for key, target in held],
+            "sessions": [
+                [
+                    places[each.held.fileno()],
+                    each.client,
+                    [(*kind, said.hex()) for *kind, said in each.source],
+                ]
+                for each in sessions
+            ],
+            "streams": [
+                key_document(each.owner) for each in self._paused if isinstance(each.owner, HeldPortKey)
+            ],
+        }
+        ends = [end for each in self._paused for end in (each.near, each.far)]
+        return Estate(document, [*bound, *(each.backend for each in sessions), *ends])
+
+    def keep(self) -> None:
+        """Read on."""
+        for each in self._paused:
+            each.resume()
+        self._lookout.resume()
+
+    def take_over(self, inheritance: Inheritance) -> None:
+        """Hold what a predecessor held, and carry on what it carried."""
+        document, left = inheritance.document, list(inheritance.sockets)
+        bound = list(left)
+        for documents in document["runs"]:
+            key, target = read_key(documents[0]), read_target(documents[1])
+            if target is None:
+                raise ValueError(f"{key} leads nowhere")
+            self._held.take_over(key, target, left[: key.count])
+            del left[: key.count]
+        for place, client, source in document["sessions"]:
+            whence = [(level, kind, bytes.fromhex(said)) for level, kind, said in source]
+            self._datagrams.take_over(Session(bound[place], tuple(client), whence, left.pop(0)))
+        for owner in document["streams"]:
+            self._streams.take_over(read_key(owner), left.pop(0), left.pop(0))
+
+    async def finish(self) -> None:
+        """Carry what the successor could not take to its end."""
+        for each in self._paused:
+            each.let_go()
+        await self._streams.finish()
 
     def close(self) -> None:
         """Release every port."""

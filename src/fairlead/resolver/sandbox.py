@@ -20,7 +20,7 @@ from fairlead.model.host import Resolver
 from fairlead.resolver import redirect
 from fairlead.resolver.batch import ROOM, Batch
 from fairlead.resolver.conversation import Conversation
-from fairlead.resolver.inside import Namespaces
+from fairlead.resolver.inside import Identity, Namespaces
 from fairlead.resolver.upstream import Outside, Question
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,16 @@ class Tally:
     malformed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The sockets of a resolver, the namespace they were born in, and what leads port 53 to them."""
+
+    udp: socket.socket
+    tcp: socket.socket
+    identity: Identity | None
+    shown: str
+
+
 class SandboxResolver:
     """Answers on 127.0.0.11:53, UDP and TCP, in the namespace of that name."""
 
@@ -56,8 +66,9 @@ class SandboxResolver:
         zone: Zone,
         outside: Outside,
         tally: Tally,
+        opened: Opened | None = None,
     ):
-        """Open the sockets.  Raises NotFound for the namespace, Unsupported, Failed, OSError."""
+        """Open the sockets, if a predecessor has not.  Raises NotFound, Unsupported, Failed, OSError."""
         self._loop = loop
         self._namespaces = namespaces
         self.name = name
@@ -69,25 +80,26 @@ class SandboxResolver:
         self._kept: dict[bytes, bytes] = {}
         self._kept_of = -1  # the zone's version
         self.set(value)
-        self._identity = namespaces.identity(name)
-        with contextlib.ExitStack() as undo:
-            with nftables_inside(namespaces, name) as library:
-                self._open(library, undo)
-            undo.pop_all()
-        loop.add_reader(self._udp.fileno(), self._read)
-        loop.add_reader(self._tcp.fileno(), self._accept)
+        opened = opened or _open(namespaces, name)
+        self._udp, self._tcp = opened.udp, opened.tcp
+        self._identity, self._shown = opened.identity, opened.shown
+        self.listen()
 
-    def _open(self, library: Libnftables, undo: contextlib.ExitStack) -> None:
-        """Bind the sockets where an earlier process had them, or else anywhere, and redirect to them."""
-        before = redirect.shown(library)
-        earlier = redirect.leads_to(before)
-        udp, tcp = earlier or (0, 0)
-        self._udp = _bound(socket.SOCK_DGRAM, udp)
-        undo.callback(self._udp.close)
-        self._tcp = _bound(socket.SOCK_STREAM, tcp)
-        undo.callback(self._tcp.close)
-        ports = self._udp.getsockname()[1], self._tcp.getsockname()[1]
-        self._shown = before if ports == earlier else redirect.redirect(library, before, *ports)
+    def listen(self) -> None:
+        """Answer, from now on or again."""
+        self._loop.add_reader(self._udp.fileno(), self._read)
+        self._loop.add_reader(self._tcp.fileno(), self._accept)
+
+    def pause(self) -> Opened:
+        """Read no more: what comes waits in the sockets, which somebody else may read."""
+        for each in (self._udp, self._tcp):
+            self._loop.remove_reader(each.fileno())
+        return Opened(self._udp, self._tcp, self._identity, self._shown)
+
+    @property
+    def talking(self) -> bool:
+        """Whether clients hold connections."""
+        return bool(self._conversations)
 
     def set(self, value: Resolver) -> None:
         """From now on this is what it knows."""
@@ -211,6 +223,23 @@ class SandboxResolver:
 
 def _nothing() -> None:
     """End what never began."""
+
+
+def _open(namespaces: Namespaces, name: str) -> Opened:
+    """Bind the sockets where an earlier process had them, or else anywhere, and redirect to them."""
+    identity = namespaces.identity(name)
+    with contextlib.ExitStack() as undo, nftables_inside(namespaces, name) as library:
+        before = redirect.shown(library)
+        earlier = redirect.leads_to(before)
+        udp_port, tcp_port = earlier or (0, 0)
+        udp = _bound(socket.SOCK_DGRAM, udp_port)
+        undo.callback(udp.close)
+        tcp = _bound(socket.SOCK_STREAM, tcp_port)
+        undo.callback(tcp.close)
+        ports = udp.getsockname()[1], tcp.getsockname()[1]
+        shown = before if ports == earlier else redirect.redirect(library, before, *ports)
+        undo.pop_all()
+    return Opened(udp, tcp, identity, shown)
 
 
 @contextlib.contextmanager

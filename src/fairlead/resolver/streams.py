@@ -10,7 +10,8 @@ import errno
 import logging
 import socket
 import struct
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
+from dataclasses import dataclass
 from typing import Any
 
 from fairlead.resolver.lookout import Lookout
@@ -26,6 +27,25 @@ IDLE_BEFORE_PROBE, BETWEEN_PROBES, PROBES = 60, 15, 4  # seconds, seconds, times
 Place = tuple[str, int]  # address and port
 
 
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A connection that is not read from: its two ends."""
+
+    owner: Hashable
+    near: "_Side"
+    far: "_Side"
+
+    def resume(self) -> None:
+        """Carry it on here."""
+        self.near.read(True)
+        self.far.read(True)
+
+    def let_go(self) -> None:
+        """A successor carries it on."""
+        self.near.let_go()
+        self.far.let_go()
+
+
 class Streams:
     """Carries connections of listening sockets, at most `limit` at a time; each belongs to an owner."""
 
@@ -34,6 +54,7 @@ class Streams:
         self._lookout = lookout
         self._limit = limit
         self._carried: dict[asyncio.Task[None], Hashable] = {}
+        self._joined: dict[asyncio.Task[None], tuple[_Side, _Side]] = {}
 
     def accept(self, listener: socket.socket, owner: Hashable, target: Place) -> None:
         """Take in the connections that wait, and carry them to the target."""
@@ -61,8 +82,30 @@ class Streams:
             if each == owner:
                 task.cancel()
 
+    def pause(self) -> list[Paused]:
+        """Stop those in which nothing is under way in this process, so that a successor can carry them on."""
+        found = []
+        for task, (near, far) in self._joined.items():
+            if near.idle and far.idle:
+                near.read(False)
+                far.read(False)
+                found.append(Paused(self._carried[task], near, far))
+        return found
+
+    def take_over(self, owner: Hashable, client: socket.socket, backend: socket.socket) -> None:
+        """Carry on a connection that a predecessor paused."""
+        self._spawn(self._carry_on(client, backend), client, owner)
+
+    async def finish(self) -> None:
+        """Wait until the connections that are left have come to their end."""
+        while self._carried:
+            await asyncio.wait(self._carried)
+
     def _begin(self, client: socket.socket, owner: Hashable, target: Place) -> None:
-        task = self._loop.create_task(self._carry(client, target))
+        self._spawn(self._carry(client, target), client, owner)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], client: socket.socket, owner: Hashable) -> None:
+        task = self._loop.create_task(work)
         self._carried[task] = owner
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -89,6 +132,13 @@ class Streams:
             _reset(client)
             raise
 
+    async def _carry_on(self, client: socket.socket, backend: socket.socket) -> None:
+        with backend:
+            try:
+                await self._join(client, backend)
+            except OSError:
+                _reset(client)
+
     async def _join(self, client: socket.socket, backend: socket.socket) -> None:
         ended: asyncio.Future[None] = self._loop.create_future()
         near, far = _Side(ended), _Side(ended)
@@ -96,7 +146,13 @@ class Streams:
         try:
             await self._loop.create_connection(lambda: far, sock=backend)
             await self._loop.connect_accepted_socket(lambda: near, client)
-            await ended
+            task = asyncio.current_task()
+            assert task is not None
+            self._joined[task] = (near, far)
+            try:
+                await ended
+            finally:
+                del self._joined[task]
         finally:
             near.reset()
             far.reset()
@@ -112,6 +168,24 @@ class _Side(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._finished = False  # has said all that it has to say
         self._lost = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is there, and all that was said to it has been sent."""
+        transport = self._transport
+        return transport is not None and not transport.is_closing() and not transport.get_write_buffer_size()
+
+    def fileno(self) -> int:
+        """The number of its socket."""
+        assert self._transport is not None
+        number: int = self._transport.get_extra_info("socket").fileno()
+        return number
+
+    def let_go(self) -> None:
+        """Close our end of the socket, which somebody else has too: the peer learns nothing."""
+        self._lost = True
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

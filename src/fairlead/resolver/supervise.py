@@ -1,13 +1,18 @@
 """The processes beside the daemon are started when they do not answer, and outlive who started them."""
 
 import asyncio
+import logging
 import os
 import sys
+from typing import Any
 
 from fairlead import process
 from fairlead.model.errors import Conflict, Failed, Unavailable
 from fairlead.resolver.asking import ask
 from fairlead.resolver.control import PROTOCOL
+from fairlead.resolver.release import release
+
+log = logging.getLogger(__name__)
 
 MODULES = {"ports": "fairlead.resolver.ports_main", "resolver": "fairlead.resolver.dns_main"}
 PATIENCE = 5.0  # seconds for a process of another release to end
@@ -21,26 +26,50 @@ def socket_path(kind: str, exec_root: str) -> str:
 async def ensure_running(kind: str, exec_root: str) -> None:
     """See that the process answers: start it where it does not, in the caller's network namespace.
 
-    One of another release is replaced; what it held is to be asked for again.  When this returns
-    requests are answered.  Raises Failed when it cannot be started.
+    One of another release hands its sockets to one of ours, so that nobody notices; where it
+    cannot, it is replaced, and what it held is to be asked for again.  When this returns requests
+    are answered.  Raises Failed when it cannot be started.
     """
     path = socket_path(kind, exec_root)
     try:
         status = await ask(path, {"do": "status"})
-        if status.get("protocol") == PROTOCOL:
+        if await _succeeded(kind, exec_root, status) or status.get("protocol") == PROTOCOL:
             return
         await stop(kind, exec_root)
     except Unavailable:
         pass
-    log = os.path.join(exec_root, f"{kind}.log")
-    # -P: what lies in the daemon's working directory is nobody's module.
-    command = [sys.executable, "-P", "-m", MODULES[kind], "--socket", path, "--detach", log]
-    started = await process.run(command)
+    started = await _start(kind, exec_root)
     if started.code:
         try:
             await ask(path, {"do": "status"})  # somebody else was faster
         except Unavailable:
             raise Failed(f"cannot start fairlead {kind}: {started.complaint}") from None
+
+
+async def _succeeded(kind: str, exec_root: str, status: dict[str, Any]) -> bool:
+    """Whether a process of this release answers, after the one that answered has handed over if need be."""
+    if status.get("release") == release():
+        return True
+    started = await _start(kind, exec_root, "--succeed")
+    if started.code:
+        log.warning("cannot take over from fairlead %s: %s", kind, started.complaint)
+        return False
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while status.get("release") != release():
+                await asyncio.sleep(0.01)
+                status = await ask(socket_path(kind, exec_root), {"do": "status"})
+    except TimeoutError:
+        log.warning("cannot take over from fairlead %s: see its log", kind)
+        return False
+    return True
+
+
+async def _start(kind: str, exec_root: str, *more: str) -> process.Finished:
+    said = os.path.join(exec_root, f"{kind}.log")
+    # -P: what lies in the daemon's working directory is nobody's module.
+    command = [sys.executable, "-P", "-m", MODULES[kind], "--socket", socket_path(kind, exec_root)]
+    return await process.run([*command, "--detach", said, *more])
 
 
 async def stop(kind: str, exec_root: str) -> None:

@@ -86,6 +86,11 @@ class Outside:
             self._set_timer()
         self._ask_each(flight, ask)
 
+    @property
+    def busy(self) -> bool:
+        """Whether answers are still to come."""
+        return self._flying > 0
+
     def leave(self, namespace: str) -> None:
         """Let go of a sandbox, so that nothing of ours keeps it; what is asked there stays unanswered."""
         for task, upstream in self._tasks.items():

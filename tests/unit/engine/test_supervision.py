@@ -1,7 +1,7 @@
 """What a starting daemon makes of containers that live, and in which order it brings others back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -118,12 +118,19 @@ class RestoringSandboxes(Sandboxes):
         super().__init__(parts.shared)
         self._parts = parts
 
-    async def restore(self, stay: Stay, label: str) -> None:
-        self._parts.told.append(("restore", label[:3], 0))
+    async def restore(self, stays: Collection[tuple[Stay, str]]) -> None:
+        if len(stays) > 1 and "odd" in [label for _, label in stays]:
+            raise Failed("cannot restore them together")
+        self._parts.told += [("restore", label[:3], 0) for _, label in stays]
 
 
 def test_what_lives_is_adopted() -> None:
     assert begin(True, container("web")).told == [("restore", "web", 0), ("watch", "web", 0)]
+
+
+def test_one_that_cannot_be_restored_keeps_no_other_from_it() -> None:
+    told = begin(True, container("web"), container("odd"), container("app")).told
+    assert told[:3] == [("restore", "web", 0), ("restore", "odd", 0), ("restore", "app", 0)]
 
 
 def test_without_live_restore_what_lives_is_killed() -> None:
