@@ -16,8 +16,12 @@ FLAGS = (
 
 @command("doctor [OPTIONS]", *FLAGS)
 def doctor(session: Session, values: Values, _: list[str]) -> int:
-    """Look at the host; 1 if anything is wrong."""
-    return audit(session, values)
+    """Look at the host; 1 if something does not work, or with --audit is not as the records say."""
+    if values.yes("audit"):
+        return audit(session, values)
+    from fairlead.cli.doctor_checks import check
+
+    return check(session, values.yes("json"))
 
 
 def audit(session: Session, values: Values) -> int:
