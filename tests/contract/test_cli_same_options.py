@@ -62,7 +62,7 @@ def theirs(name: str) -> str:
 
 
 ALL = dict(commands())
-OURS = ("completion", "doctor", "overlay")  # commands that Docker has not, or otherwise
+OURS = ("completion", "doctor", "explain", "overlay")  # commands that Docker has not, or otherwise
 
 
 @pytest.mark.skipif(not DOCKER, reason="there is no docker client to compare with")

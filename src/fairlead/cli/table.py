@@ -105,6 +105,7 @@ COMMANDS = {
     "inspect": _place("inspecting:inspect", "Return low-level information on Docker objects"),
     "events": SYSTEM["events"],
     "info": SYSTEM["info"],
+    "explain": _place("explain:explain_", "Say whether one end reaches another, and what decides"),
     "doctor": _place("doctor:doctor", "Look whether the host is as it should be"),
     "version": _place("system:version", "Show the Docker version information", _COMMON),
     "container": _place("groups:container", "Manage containers", _MANAGEMENT),

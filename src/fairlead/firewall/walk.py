@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_net
 from fairlead.firewall.matching import Condition, Packet, holds, read
 from fairlead.firewall.ruleset import Ruleset
 from fairlead.firewall.tables import BY_NAME
-from fairlead.model.addresses import Address, Interface
+from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.host import NftKey
 
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
@@ -28,10 +28,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The host around the rules: its addresses by link, and the link of its default route."""
+    """The host around the rules: its addresses by link, and the link of its default route.
+
+    `routes` are further destinations and their links; the longest prefix decides.
+    """
 
     links: Mapping[str, Sequence[Interface]]
     uplink: str = ""
+    routes: Sequence[tuple[Subnet, str]] = ()
 
     def local(self, address: Address) -> bool:
         """Whether the host itself has the address."""
@@ -49,6 +53,7 @@ class Surroundings:
             for interface in interfaces
             if address in interface.network
         ]
+        connected += [(subnet.prefixlen, link) for subnet, link in self.routes if address in subnet]
         return max(connected)[1] if connected else self.uplink
 
     def own_address(self, link: str, version: int) -> Address | None:
