@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from fairlead.daemon.config import LEVELS, DaemonOptions, combine, options, read_file
-from fairlead.daemon.options import IGNORED_FLAGS, OPTIONS, Kind
+from fairlead.daemon.options import IGNORED_FLAGS, IGNORED_SWITCHES, OPTIONS, Kind
 from fairlead.model.errors import FairleadError, InvalidParameter
 
 log = logging.getLogger("fairlead.daemon")
@@ -119,6 +119,12 @@ def _parameters() -> list[click.Parameter]:
         click.Option(["--config-file", "config_file"], default="", help="daemon.json to read", metavar="PATH")
     ]
     made += [click.Option([flag], hidden=True, expose_value=False) for flag in IGNORED_FLAGS]
+    made += [
+        click.Option(
+            [flag], type=click.BOOL, is_flag=False, flag_value="true", hidden=True, expose_value=False
+        )
+        for flag in IGNORED_SWITCHES
+    ]
     for option in OPTIONS:
         names = [*option.flags, option.name.replace("-", "_")]
         if option.kind is Kind.SWITCH:

@@ -168,5 +168,6 @@ IGNORED_KEYS = frozenset(
         "selinux-enabled userland-proxy-path network-control-plane-mtu no-new-privileges oom-score-adjust"
     ).split()
 )
-# Flags of dockerd's network that have no meaning here either.
+# Flags of dockerd's network that have no meaning here either; the second are switches.
 IGNORED_FLAGS = ("--userland-proxy-path", "--network-control-plane-mtu")
+IGNORED_SWITCHES = ("--experimental",)  # which dockerd 20.10 wants beside --ip6tables

@@ -6,6 +6,7 @@ from ipaddress import IPv4Interface, ip_network
 import pytest
 
 from fairlead.daemon.config import combine, options, read_file
+from fairlead.daemon.main import command
 from fairlead.daemon.options import BY_KEY, OPTIONS, Kind
 from fairlead.model.config import AddressPool
 from fairlead.model.errors import InvalidParameter
@@ -75,6 +76,19 @@ def test_options_of_networks_are_read_from_flags_and_file_alike() -> None:
     for wrong in ("bridge", "bridge=x", "=x=y", "bridge==y"):
         with pytest.raises(InvalidParameter, match="default-network-opt"):
             options({"default-network-opt": [wrong]})
+
+
+def test_flags_of_dockerd_without_a_meaning_here_are_taken() -> None:
+    words = [
+        "--experimental",
+        "--userland-proxy-path=/x",
+        "--network-control-plane-mtu",
+        "1400",
+        "--icc=false",
+    ]
+    given = command.make_context("daemon", words).params
+    assert given["icc"] is False
+    assert not {"experimental", "userland_proxy_path"} & given.keys()
 
 
 @pytest.mark.parametrize(
