@@ -4,6 +4,7 @@ Containers ping, talk over long connections, are connected to anew, and ask for 
 """
 
 import json
+import os
 import random
 import shutil
 import statistics
@@ -51,9 +52,10 @@ class Plan:
 
 @dataclass(slots=True)
 class Report:
-    """What was seen: seconds until each daemon was ready, what the traffic counted, what was wrong."""
+    """What was seen: seconds until each daemon was ready, and of processor; what the traffic counted."""
 
     ready: dict[str, list[float]] = field(default_factory=dict)
+    processor: list[float] = field(default_factory=list)
     traffic: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -70,6 +72,8 @@ class Report:
             lines.append(
                 f"ready after {way}: median {median:.2f} s, longest {max(times):.2f} s, {len(times)} times"
             )
+        if self.processor:
+            lines.append(f"processor until ready: median {statistics.median(self.processor):.2f} s")
         for kind, count in sorted(self.traffic["asked"].items()):
             answered = self.traffic["answered"].get(kind)
             slowest = self.traffic["slowest"].get(kind)
@@ -138,9 +142,10 @@ class Upgrades:
             time.sleep(1.0)
             for number in range(self._plan.rounds):
                 way = self._plan.ways[number % len(self._plan.ways)]
-                seconds = self._round(way)
+                seconds, used = self._round(way)
                 report.ready.setdefault(way, []).append(seconds)
-                tell(f"round {number + 1}: {way}, ready after {seconds:.2f} s")
+                report.processor.append(used)
+                tell(f"round {number + 1}: {way}, ready after {seconds:.2f} s, {used:.2f} of processor")
             time.sleep(1.0)
             traffic.stdin.write("end\n")
             traffic.stdin.close()
@@ -151,7 +156,7 @@ class Upgrades:
             traffic.stdout.close()
         return report
 
-    def _round(self, way: str) -> float:
+    def _round(self, way: str) -> tuple[float, float]:
         host = self._host
         host.stop_engine() if way == "stop" else host.kill_engine()
         time.sleep(self._chance.uniform(0.0, self._plan.away))
@@ -160,9 +165,9 @@ class Upgrades:
             host.start_engine(command=self._newer())
         else:
             host.start_engine()
-        ready = time.monotonic() - began
+        ready, used = time.monotonic() - began, _processor(host.engine.pid)
         time.sleep(self._chance.uniform(0.5, 1.0))
-        return ready
+        return ready, used
 
     def _newer(self) -> str:
         """The command of a release that nobody has seen yet: this one, with another text in its resolver."""
@@ -176,6 +181,12 @@ class Upgrades:
             f"env PYTHONPATH={place} {sys.executable} -P -m fairlead daemon -H unix://{{socket}}"
             " --data-root {state}/data --exec-root {state}/exec"
         )
+
+
+def _processor(pid: int) -> float:
+    """Seconds of processor that a process has used."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(lab: Lab, plan: Plan, tell: Callable[[str], None]) -> Report:
