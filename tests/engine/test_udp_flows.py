@@ -12,7 +12,7 @@ from fairlead.lab import addresses
 from fairlead.lab.host import Host
 from fairlead.lab.lab import Lab
 
-REPETITIONS = 4
+REPETITIONS = int(os.environ.get("UDP_REPETITIONS", "4"))
 PATIENCE = (
     10.0  # seconds until a datagram must have come; a flow that has stuck never ends while somebody sends
 )
