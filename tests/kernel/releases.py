@@ -11,8 +11,8 @@ import fairlead
 
 
 @contextlib.contextmanager
-def another_release() -> Iterator[None]:
-    """What is started meanwhile is of another release."""
+def another_release() -> Iterator[Path]:
+    """What is started meanwhile is of another release; the directory of its package."""
     with tempfile.TemporaryDirectory() as place:
         package = Path(place) / "fairlead"
         shutil.copytree(Path(fairlead.__file__).parent, package)
@@ -21,7 +21,7 @@ def another_release() -> Iterator[None]:
         before = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = place
         try:
-            yield
+            yield package
         finally:
             if before is None:
                 del os.environ["PYTHONPATH"]

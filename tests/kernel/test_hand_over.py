@@ -17,6 +17,7 @@ from fairlead.resolver import supervise
 from fairlead.resolver.asking import ask
 from fairlead.resolver.estate import Deed
 from fairlead.resolver.ports import PortHolder
+from fairlead.resolver.release import digest
 from tests.kernel.releases import another_release
 from tests.kernel.resolver_host import (
     GOOD,
@@ -102,6 +103,18 @@ async def test_a_resolver_hands_over_while_it_is_asked(host: Host) -> None:
     assert value is not None
     await host.names.perform([Step(ResolverKey("box"), value, None)])
     assert await host.names.observe([ResolverKey("box")]) == {ResolverKey("box"): None}
+
+
+@on_host
+async def test_a_release_is_what_runs_and_not_what_lies_there_by_now(host: Host) -> None:
+    await supervise.stop("resolver", ROOT)
+    with another_release() as package:
+        before = digest(package)
+        await supervise.ensure_running("resolver", ROOT)
+        (package / "resolver" / "dns_main.py").unlink()
+        status = await ask(supervise.socket_path("resolver", ROOT), {"do": "status"})
+        assert status["release"] == before != digest(package)
+    await replaced("resolver", ROOT)
 
 
 @on_host

@@ -61,6 +61,7 @@ def run(name: str, opened: Callable[[], Service], arguments: Sequence[str]) -> i
     parser.add_argument("--detach", metavar="LOG", help="go to the background and write messages to LOG")
     parser.add_argument("--succeed", action="store_true", help="take over from the process that answers it")
     chosen = parser.parse_args(arguments)
+    release()  # later there may be other files
     _raise_open_files()
     try:
         beginning = Deed(chosen.socket) if chosen.succeed else claim(chosen.socket)

@@ -78,9 +78,12 @@ class Deed:
             listener = undo.enter_context(socket.socket(socket.AF_UNIX))
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(address)  # of one that was killed, and had our number
-            listener.bind(address)
+            before = os.umask(0o177)  # for its owner only, from the beginning
+            try:
+                listener.bind(address)
+            finally:
+                os.umask(before)
             undo.callback(os.unlink, address)
-            os.chmod(address, 0o600)
             listener.listen(1)
             self._asking = socket.socket(socket.AF_UNIX)
             with contextlib.ExitStack() as failed:

@@ -9,12 +9,16 @@ PARTS = ("model", "dns", "resolver")  # of the package: what these processes are
 
 @cache
 def release() -> str:
-    """A digest of the code as it lies on the disk; "" where there is none to read."""
-    package = Path(__file__).parent.parent
-    digest = hashlib.sha256()
+    """The digest of the code that this process runs: to be asked once before the files may change."""
+    return digest(Path(__file__).parent.parent)
+
+
+def digest(package: Path) -> str:
+    """A digest of the code as it lies on the disk; "" where it cannot be read."""
+    found = hashlib.sha256()
     try:
         for path in sorted(path for part in PARTS for path in (package / part).glob("*.py")):
-            digest.update(path.name.encode() + path.read_bytes())
+            found.update(path.name.encode() + path.read_bytes())
     except OSError:
         return ""
-    return digest.hexdigest()[:16]
+    return found.hexdigest()[:16]
