@@ -8,10 +8,22 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import contenders, latency, names, networks, overlay, rounds, scale, store, traffic, upgrades
+from bench import (
+    contenders,
+    injuries,
+    latency,
+    names,
+    networks,
+    overlay,
+    rounds,
+    scale,
+    store,
+    traffic,
+    upgrades,
+)
 from bench.contenders import Contender
 from bench.results import Measure, Results
 from fairlead import process
@@ -182,7 +194,17 @@ def main() -> int:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("engines", "names", "networks", "overlay", "rounds", "scale", "store", "upgrades"),
+        choices=(
+            "engines",
+            "injuries",
+            "names",
+            "networks",
+            "overlay",
+            "rounds",
+            "scale",
+            "store",
+            "upgrades",
+        ),
         default="engines",
         help="what is measured",
     )
@@ -196,7 +218,9 @@ def main() -> int:
     parser.add_argument("--containers", type=int, help="of the part upgrades")
     parser.add_argument("--rounds", type=int, help="of the part upgrades")
     parser.add_argument("--ways", help="of the part upgrades: of kill, stop, upgrade, separated by commas")
-    parser.add_argument("--seed", type=int, default=1, help="of the part upgrades")
+    parser.add_argument("--seed", type=int, default=1, help="of the parts injuries and upgrades")
+    parser.add_argument("--injuries", type=int, help="how many, of the part injuries")
+    parser.add_argument("--quiet", type=int, help="seconds in which nothing happens, of the part injuries")
     options = parser.parse_args()
     engines = options.engines.split(",")
     if options.part == "names":  # podman's names are another program's
@@ -208,6 +232,13 @@ def main() -> int:
             scale.write(scale.measure(scale.Plan.quick() if options.quick else full), facts, options.results)
         )
         return 0
+    if options.part == "injuries":
+        plan = injuries.Plan.quick() if options.quick else injuries.Plan.full()
+        changed = {"injuries": options.injuries, "quiet": options.quiet, "seed": options.seed}
+        plan = replace(plan, **{name: value for name, value in changed.items() if value is not None})
+        wrong = injuries.measure(plan, print)
+        print("\n".join(wrong) or "nothing was wrong")
+        return 1 if wrong else 0
     if options.part == "rounds":
         wrong = rounds.measure(rounds.Plan.quick() if options.quick else rounds.Plan.full(), print)
         print("\n".join(wrong) or "nothing was wrong")

@@ -543,6 +543,17 @@ async def test_the_network_of_an_address_is_a_route_by_its_link(host: Host) -> N
 
 
 @on_both
+async def test_an_address_counts_only_with_that_route_and_brings_it_back(host: Host) -> None:
+    await converge(host, bridge())
+    route = RouteKey("", IPv4Network("172.30.0.0/16"))
+    address = AddressKey("", "br0", IPv4Interface("172.30.0.1/16"))
+    await host.links.perform([Step(route, Route(None, "br0"), None)])
+    assert await look(host, route, address) == [None, None]
+    await make(host, address, True)
+    assert await look(host, route, address) == [Route(None, "br0"), True]
+
+
+@on_both
 async def test_kernel_settings_that_cannot_be_written_say_why(host: Host) -> None:
     async def told(*path: str, value: str = "1") -> str:
         return (await refusal(host, Step(SysctlKey("", path), None, value)))[0]

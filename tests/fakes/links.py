@@ -177,9 +177,17 @@ class FakeLinks:
         if isinstance(key, NeighbourKey):
             return link.neighbours.get(key.address)
         if isinstance(key, AddressKey):
-            return True if key.address in link.addresses else None
+            return True if self._has_address(inside, key, link) else None
         assert isinstance(key, LinkSettingKey)
         return _link_setting(link, key.setting)
+
+    @staticmethod
+    def _has_address(inside: FakeNamespace, key: AddressKey, link: FakeLink) -> bool:
+        """With the route that comes along with it."""
+        if key.address not in link.addresses:
+            return False
+        alone = link.kind == "loopback" or key.address.network.prefixlen == key.address.max_prefixlen
+        return alone or not link.up or inside.routes.get(key.address.network) == Route(None, key.link)
 
     def _link_value(self, link: FakeLink | None) -> Value | None:
         if link is None:

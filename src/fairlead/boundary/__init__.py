@@ -1,6 +1,6 @@
 """The world as the engine may see it: Protocols that adapters implement and fakes imitate."""
 
-from fairlead.boundary.host import Actuator, Clock, FaultPoint, Holdings, Machine, Probe, RecordStore
+from fairlead.boundary.host import Actuator, Clock, FaultPoint, Holdings, Machine, Probe, RecordStore, Sight
 from fairlead.boundary.images import Archives, Images, Progress
 from fairlead.boundary.runtime import ExecProcess, Exit, Launch, Runtime, Stream
 from fairlead.model.commands import ExecRequest, LogQuery
@@ -24,6 +24,7 @@ __all__ = [
     "Progress",
     "RecordStore",
     "Runtime",
+    "Sight",
     "Stream",
     "Usage",
 ]

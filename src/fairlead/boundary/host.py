@@ -35,6 +35,25 @@ class Actuator(Protocol):
         ...
 
 
+class Sight(Protocol):
+    """Tells cheaply where a look at the host is worth its while."""
+
+    async def fingerprints(self, namespaces: Collection[str]) -> Mapping[tuple[str, str], int]:
+        """A number for each link, by namespace and name, and one for each namespace, named "".
+
+        It is another one when the link, its addresses or its routes have been changed, and the same
+        otherwise.  What is not there has none.
+        """
+        ...
+
+    def rules(self) -> int | None:
+        """A number for the firewall's rules that only changes of others make another one.
+
+        None where that cannot be told.
+        """
+        ...
+
+
 class RecordStore(Protocol):
     """Records on disk."""
 
@@ -111,6 +130,10 @@ class Machine(Protocol):
 
     async def read_file(self, container_id: str, name: str) -> str:
         """The text of one of the container's files, "" if there is none that makes sense."""
+        ...
+
+    async def missing_files(self, container_id: str, names: Collection[str]) -> Collection[str]:
+        """Those of the container's files that are not there, or empty."""
         ...
 
     async def remove_files(self, container_id: str) -> None:

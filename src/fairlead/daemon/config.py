@@ -137,7 +137,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     parsed: dict[str, Any] = {}
     plain = (
         "data-root exec-root bridge mtu iptables ip6tables ip-forward ip-masq ipv6 icc userland-proxy "
-        "live-restore default-runtime init init-path shutdown-timeout debug overlay-port"
+        "live-restore repair default-runtime init init-path shutdown-timeout debug overlay-port"
     )
     for name in plain.split():
         if name in values:

@@ -105,6 +105,7 @@ OPTIONS = (
         "Containers live on when the daemon ends (the default)",
         True,
     ),
+    Option(("--repair",), "repair", SWITCH, "Bring back at once what others break (the default)", True),
     Option(("--insecure-registry",), "insecure-registries", TEXTS, "Registries reached without TLS", True),
     Option(("--registry-mirror",), "registry-mirrors", TEXTS, "Registries asked before Docker Hub", True),
     Option(("--label",), "labels", TEXTS, "Label(s) of this daemon, shown by info", reloadable=True),

@@ -5,10 +5,9 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from fairlead.api.server import ApiServer
 from fairlead.daemon import metrics
@@ -16,6 +15,7 @@ from fairlead.daemon.config import DaemonOptions
 from fairlead.daemon.edges import SystemClock, fault_point
 from fairlead.daemon.tls import security
 from fairlead.daemon.waking import Waking
+from fairlead.daemon.watching import Watching
 from fairlead.engine.engine import Engine
 from fairlead.images.archive import PathArchives
 from fairlead.images.storage import ContainerStorage
@@ -26,9 +26,11 @@ from fairlead.kernel.holdings import HostHoldings
 from fairlead.kernel.links import KernelLinks
 from fairlead.kernel.machine import RESOLV_CONF, RESOLVED_CONF, HostMachine
 from fairlead.kernel.nft import Nftables
-from fairlead.kernel.notices import Notices
-from fairlead.kernel.rules import Iptables
+from fairlead.kernel.notices import Notices, rule_notices
+from fairlead.kernel.rules import Iptables, is_counted
+from fairlead.kernel.sight import KernelSight
 from fairlead.model.config import Settings
+from fairlead.planner.deviation import Part
 from fairlead.resolver import supervise
 from fairlead.resolver.names import NameServer
 from fairlead.resolver.ports import PortHolder
@@ -39,8 +41,8 @@ from fairlead.store.sqlite import SqliteStore
 log = logging.getLogger(__name__)
 # Settings that a running daemon can change; the others count from its next start on.
 RELOADABLE = (
-    "debug dns dns_search dns_opt live_restore insecure_registries registry_mirrors labels default_ulimits "
-    "shutdown_timeout"
+    "debug dns dns_search dns_opt live_restore repair insecure_registries registry_mirrors labels "
+    "default_ulimits shutdown_timeout"
 ).split()
 
 
@@ -57,6 +59,7 @@ class Assembly:
     engine: Engine
     server: ApiServer
     waking: Waking
+    watching: Watching
     scraped: ApiServer | None = None
     notices: Sequence[Notices | FileNotices] = ()
 
@@ -64,10 +67,11 @@ class Assembly:
         """Bring the host into line, then listen."""
         await self.engine.begin()
         self.notices = (
-            Notices(self.waking.hint),
+            Notices(lambda: self.watching.hint(Part.LINKS, Part.SETTINGS)),
             FileNotices((RESOLV_CONF, RESOLVED_CONF), self.waking.hint),
+            *_rule_notices(lambda: self.watching.hint(Part.RULES)),
         )
-        self.waking.hint()  # what has changed meanwhile
+        self.watching.begin()  # with what has changed meanwhile
         await self.server.start()
         if self.scraped is not None:
             await self.scraped.start()
@@ -89,6 +93,7 @@ class Assembly:
             *([self.scraped.stop] if self.scraped is not None else []),
             self.server.stop,
             self.waking.finish,
+            self.watching.finish,
             self.engine.finish,
             self.runtime.close,
             self.store.close,
@@ -117,8 +122,10 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         supervise.ensure_running("resolver", settings.exec_root),
     )
     generation = Generation()
-    links, nftables, flows = KernelLinks(settings.exec_root), Nftables(generation), TrackedFlows()
-    ports, resolver = Revival("ports", settings.exec_root), Revival("resolver", settings.exec_root)
+    # Whoever is asked for here is so only when there is an engine.
+    links = KernelLinks(settings.exec_root, lambda name: _process_in(engine, runtime, name))
+    nftables, flows = Nftables(generation), TrackedFlows()
+    ports, resolver = (Revival(kind, settings.exec_root) for kind in ("ports", "resolver"))
     images = ContainerStorage(
         settings.data_root,
         settings.exec_root,
@@ -126,7 +133,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         registry_mirrors=settings.registry_mirrors,
     )
     registry = metrics.Registry()
-    names = NameServer(supervise.socket_path("resolver", settings.exec_root), resolver)
+    names = NameServer(resolver.path, resolver)
     engine = Engine(
         settings=settings,
         store=store,
@@ -135,7 +142,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
             Iptables(generation=generation),
             nftables,
             flows,
-            PortHolder(supervise.socket_path("ports", settings.exec_root), ports),
+            PortHolder(ports.path, ports),
             names,
         ),
         runtime=runtime,
@@ -148,8 +155,8 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         builder=images.builder(),
         holdings=_holdings(settings),
         meter=registry,
+        sight=KernelSight(links, generation, is_counted()),
     )
-    ports.renew = resolver.renew = engine.renew
     server = ApiServer(
         engine,
         hosts=chosen.hosts,
@@ -168,7 +175,27 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
             any_host=True,
         )
     waking = Waking(engine.surroundings_changed)
-    return Assembly(chosen, store, runtime, links, nftables, flows, engine, server, waking, scraped)
+    beside = {
+        ports.path: (Part.PORTS, ports),
+        resolver.path: (Part.NAMES, resolver),
+    }
+    watching = Watching(engine.look, beside)
+    ports.tell, resolver.tell = partial(watching.hint, Part.PORTS), partial(watching.hint, Part.NAMES)
+    return Assembly(chosen, store, runtime, links, nftables, flows, engine, server, waking, watching, scraped)
+
+
+def _rule_notices(tell: Callable[[], None]) -> Sequence[Notices]:
+    try:
+        return [rule_notices(tell)]
+    except OSError as error:
+        log.warning("cannot listen to nftables, so rules are looked at every second: %s", error)
+        return []
+
+
+def _process_in(engine: Engine, runtime: ConmonRuntime, namespace: str) -> int:
+    """A process of a container in a namespace, 0 if there is none."""
+    processes = map(runtime.first_process, engine.inhabitants(namespace))
+    return next(filter(None, processes), 0)
 
 
 def _holdings(settings: Settings) -> HostHoldings:
@@ -183,20 +210,17 @@ def _holdings(settings: Settings) -> HostHoldings:
     return HostHoldings(directories, fleeting)
 
 
-@dataclass(slots=True)
 class Revival:
-    """Starts a process beside the daemon again where it does not answer, and has its content renewed."""
+    """Starts a process beside the daemon again where it does not answer."""
 
-    kind: str
-    exec_root: str
-    renew: Callable[[], Coroutine[Any, Any, None]] | None = None
-    _renewing: set["asyncio.Task[None]"] = field(default_factory=set)
+    def __init__(self, kind: str, exec_root: str):
+        self.path = supervise.socket_path(kind, exec_root)
+        self.tell: Callable[[], None] = lambda: None
+        self._kind = kind
+        self._exec_root = exec_root
 
     async def __call__(self) -> None:
         """Start it; what it held comes again behind the caller, who may hold the engine's turn."""
-        await supervise.ensure_running(self.kind, self.exec_root)
-        log.warning("fairlead %s had ended and was started again", self.kind)
-        if self.renew is not None:
-            task = asyncio.get_running_loop().create_task(self.renew())
-            self._renewing.add(task)
-            task.add_done_callback(self._renewing.discard)
+        if await supervise.ensure_running(self._kind, self._exec_root):
+            log.warning("fairlead %s had ended and was started again", self._kind)
+            self.tell()

@@ -44,6 +44,10 @@ class Context:
         """The lock of one container or network: whoever changes it holds it."""
         return self._locks[identity]
 
+    def held(self, identity: str) -> bool:
+        """Whether somebody is changing it now."""
+        return identity in self._locks and self._locks[identity].locked()
+
     def forget_lock(self, identity: str) -> None:
         """Drop the lock of something that no longer exists."""
         self._locks.pop(identity, None)

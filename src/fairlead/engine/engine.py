@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from fairlead.boundary import (
@@ -16,6 +16,7 @@ from fairlead.boundary import (
     Probe,
     RecordStore,
     Runtime,
+    Sight,
 )
 from fairlead.boundary.build import Builder
 from fairlead.boundary.cluster import ClusterStore
@@ -28,6 +29,7 @@ from fairlead.engine.connections import Connections
 from fairlead.engine.consoles import Consoles
 from fairlead.engine.containers import Containers
 from fairlead.engine.context import Context
+from fairlead.engine.counters import Counters
 from fairlead.engine.creation import Creation
 from fairlead.engine.events import EventLog
 from fairlead.engine.execs import Execs
@@ -45,8 +47,11 @@ from fairlead.engine.parts import Parts
 from fairlead.engine.references import References
 from fairlead.engine.removal import Removal
 from fairlead.engine.renaming import Renaming
+from fairlead.engine.repair import Repair
 from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine.sharing import inhabitants
 from fairlead.engine.stopping import Stopping
+from fairlead.engine.subjects import Subjects
 from fairlead.engine.supervision import Supervision
 from fairlead.engine.surroundings import Following
 from fairlead.engine.viewing import Viewing
@@ -59,6 +64,7 @@ from fairlead.model.overlay import OverlayStatus
 from fairlead.model.records import HostRecord
 from fairlead.model.views import HostFacts
 from fairlead.planner.base import base_state
+from fairlead.planner.deviation import Part
 from fairlead.reconcile.converge import REPAIRING, Reconciler
 
 log = logging.getLogger(__name__)
@@ -91,12 +97,15 @@ class Engine:
         builder: Builder | None = None,
         holdings: Holdings | None = None,
         meter: Meter | None = None,
+        sight: Sight | None = None,
     ):
         """Join the parts; nothing happens before `begin`.
 
         Without `reach` there is no cluster, without `builder` no image is built, without `holdings`
-        an audit looks at the network alone, without `meter` nothing is counted.
+        an audit looks at the network alone, without `meter` nothing is counted, without `sight` nothing is
+        repaired.
         """
+        self.counters = Counters()
         self.events = EventLog(clock)
         context = Context(
             settings=settings,
@@ -133,6 +142,8 @@ class Engine:
         self._audit = Audit(context, networks, sandboxes, holdings)
         self._supervision = Supervision(context, lifecycle, removal, sandboxes, waits, health)
         self._following = Following(context, networks, self._supervision)
+        subjects = Subjects(context, networks, sandboxes)
+        self._repair = Repair(context, subjects, files, sight, self.counters) if sight else None
         self.networks = networks
         self.connections = Connections(parts, lifecycle)
         self.containers = Containers(
@@ -192,14 +203,26 @@ class Engine:
         with _repairing():
             await self._following.changed()
 
-    async def renew(self) -> None:
-        """Bring what is settled into line again, after a process beside the daemon was started anew."""
-        with _repairing():
-            await self._supervision.renew()
-
     def measures(self) -> Iterator[MetricFamily]:
         """How much there is of everything."""
         return families(self._context)
+
+    async def look(self, parts: Collection[Part]) -> None:
+        """Something of these parts of the host may have been changed by others: repair what differs.
+
+        What a process beside the engine held and has lost comes back in any case.
+        """
+        with _repairing():
+            if Part.LINKS in parts:
+                await self._following.changed()
+            if self._repair is not None and self.settings.repair:
+                await self._repair.look(parts)
+            elif Part.PORTS in parts or Part.NAMES in parts:
+                await self._supervision.renew()  # what the processes beside the engine have lost
+
+    def inhabitants(self, namespace: str) -> list[str]:
+        """The ids of the containers that run in a namespace of that name."""
+        return [each.id for each in inhabitants(self._context.records, namespace)]
 
     async def _name_host(self) -> None:
         """Give the engine its identity when it has none yet."""

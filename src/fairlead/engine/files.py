@@ -34,12 +34,14 @@ class Files:
 
     async def write(self, container: Container, stay: Stay) -> None:
         """Write all three for a container with a sandbox of its own."""
-        texts = {
+        await self._context.machine.write_files(container.id, await self._texts(container, stay))
+
+    async def _texts(self, container: Container, stay: Stay) -> dict[str, str]:
+        return {
             "hostname": f"{container.config.hostname}\n",
             "hosts": await self._hosts(container, stay),
             "resolv.conf": await self._resolv_conf(container, stay),
         }
-        await self._context.machine.write_files(container.id, texts)
 
     async def change(self, container: Container, before: Stay, after: Stay) -> None:
         """Replace what follows from one stay by what follows from another; what it wrote itself stays."""
@@ -55,6 +57,23 @@ class Files:
         if resolv_conf != await self._resolv_conf(container, before):
             texts["resolv.conf"] = resolv_conf
         await machine.write_files(container.id, texts)
+
+    async def restore(self) -> list[str]:
+        """Write again what is missing, or empty, of running containers' files: what it was, in words.
+
+        What a container has written there itself stays.
+        """
+        context, lost = self._context, list[str]()
+        for container in list(context.records.containers.values()):
+            stay = self._sandboxes.of(container.id)
+            if stay is None or stay.sandbox.phase != "settled" or context.held(container.id):
+                continue
+            missing = await context.machine.missing_files(container.id, list(DESTINATIONS))
+            if missing:
+                texts = await self._texts(container, stay)
+                await context.machine.write_files(container.id, {name: texts[name] for name in missing})
+                lost += [f"the file {DESTINATIONS[name]} of {container.name} was missing" for name in missing]
+        return lost
 
     async def move(self, container: Container, name: str, address: Address) -> None:
         """Let the hosts entry that begins with a name lead to another address."""

@@ -280,6 +280,10 @@ class Sandboxes:
 
         What was under way is taken back.
         """
+        pins: dict[Key, Value | None] = {
+            NamespaceKey(stay.sandbox.name): stay.sandbox.id[:12] for stay, _ in stays if stay.sandbox.name
+        }
+        await self._context.reconciler.converge(pins)  # what is in a namespace cannot be seen without
         desired: dict[Key, Value | None] = {}
         for stay, label in stays:
             places = tuple(place for place in stay.places if place[1].phase == "settled")

@@ -1,5 +1,6 @@
 """Containers in the network of another: their namespace stays while that one is away, and is its again."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from fairlead.model.container import Container
@@ -37,3 +38,17 @@ def owner_of(records: Records, container: Container) -> Container | None:
         seen.add(found.id)
         owner = found
     return None if owner is container else owner
+
+
+def inhabitants(records: Records, name: str) -> Iterator[Container]:
+    """The containers that run in the namespace that is pinned under a name."""
+    sandbox = records.sandbox_named(name)
+    found = [] if sandbox is None else [records.containers.get(sandbox.container_id)]
+    seen: set[str] = set()
+    while found:
+        container = found.pop()
+        if container is not None and container.id not in seen:
+            seen.add(container.id)
+            found += records.sharing(container)
+            if container.state.running or container.state.status == "paused":
+                yield container

@@ -7,6 +7,7 @@ down what was decided and a fake needs no rules of its own.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from fairlead.model.errors import Failed
 from fairlead.model.host import ChainKey, Key, Placement, PolicyKey, RuleKey, Step, Value
@@ -17,6 +18,10 @@ ChainName = tuple[str, str]  # table, chain
 HEADS: dict[ChainName, tuple[str, ...]] = {
     ("filter", "FORWARD"): ("-j DOCKER-USER", "-j DOCKER-ISOLATION-STAGE-1"),
 }
+
+# What separates networks decides before anything that somebody else puts into these chains.
+_SEPARATING = ("DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2")
+_SEPARATES = ("-j DROP", "-j DOCKER-ISOLATION-STAGE-2")
 
 # The chain that belongs to the user: made when missing, never touched after.
 USERS_CHAIN: ChainName = ("filter", "DOCKER-USER")
@@ -88,8 +93,9 @@ class Edit:
 def value(ruleset: Ruleset, key: Key) -> Value | None:
     """What a rule set has under a key, None if nothing.
 
-    A rule that belongs at the head of its chain and is elsewhere counts as missing.  The user's
-    chain counts as complete once it is there, whatever the user made of it.
+    A rule that belongs at the head of its chain and is elsewhere counts as missing, and so does one
+    that separates networks behind a rule that lets something through.  The user's chain counts as
+    complete once it is there, whatever the user made of it.
     """
     if isinstance(key, ChainKey):
         return True if (key.table, key.chain) in ruleset.chains else None
@@ -102,8 +108,11 @@ def value(ruleset: Ruleset, key: Key) -> Value | None:
         return placement(key)
     rules = ruleset.rules(*name)
     place = placement(key)
-    there = key.text in (_head(name, rules) if place is Placement.HEAD else rules)
-    return place if there else None
+    if place is Placement.HEAD:
+        rules = _head(name, rules)
+    elif place is Placement.TOP and key.chain in _SEPARATING and key.table == "filter":
+        rules = list(takewhile(lambda text: text.endswith(_SEPARATES), rules))
+    return place if key.text in rules else None
 
 
 def _head(name: ChainName, rules: Sequence[str]) -> list[str]:

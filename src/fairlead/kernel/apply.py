@@ -294,8 +294,17 @@ class _Work:
 
     def _change_address(self, key: AddressKey, wanted: bool) -> None:
         index = self._index(key.namespace, key.link)
-        request = routing.new_address if wanted else routing.delete_address
-        self._visit.talk(key.namespace).change(request(index, key.address))
+        talk = self._visit.talk(key.namespace)
+        if not wanted:
+            talk.change(routing.delete_address(index, key.address))
+            return
+        try:
+            talk.change(routing.new_address(index, key.address))
+        except Refused as error:
+            if error.code != errno.EEXIST:
+                raise
+            # It is there, so what is missing is the route that came with it.
+            talk.change(routing.new_direct_route(index, key.address))
 
     def _change_route(self, key: RouteKey, step: Step) -> None:
         route = step.before if step.after is None else step.after

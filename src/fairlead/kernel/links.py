@@ -5,12 +5,15 @@ for the kernel's locks, and only that thread ever enters another network namespa
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from fairlead.kernel import probing
 from fairlead.kernel.apply import perform
+from fairlead.kernel.fingerprint import Place, fingerprint
 from fairlead.kernel.namespaces import Namespaces
 from fairlead.kernel.netlink import Refused
 from fairlead.kernel.observe import observe, told
@@ -32,6 +35,7 @@ from fairlead.model.host import (
 )
 
 Answer = TypeVar("Answer")
+AT_ONCE = 16  # namespaces whose fingerprints are taken at once
 
 
 class KernelLinks:
@@ -48,8 +52,8 @@ class KernelLinks:
         SysctlKey,
     )
 
-    def __init__(self, exec_root: str):
-        self._namespaces = Namespaces(exec_root)
+    def __init__(self, exec_root: str, inhabitant: Callable[[str], int] = lambda name: 0):
+        self._namespaces = Namespaces(exec_root, inhabitant)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kernel")
 
     async def observe(self, keys: Collection[Key]) -> State:
@@ -90,6 +94,22 @@ class KernelLinks:
                 return found
 
         return await self._in_thread(look)
+
+    async def fingerprints(self, namespaces: Collection[str]) -> Mapping[Place, int]:
+        """boundary.Sight: a number for each link, which is another one when the link is."""
+
+        wanted, found = list(namespaces), dict[Place, int]()
+
+        def look(some: Sequence[str]) -> None:
+            with Visit(self._namespaces) as visit:
+                for namespace in some:
+                    with contextlib.suppress(Refused, OSError):  # no number: worth a look
+                        found.update(fingerprint(visit, namespace))
+
+        # Not all at once: others have their turns between.
+        for start in range(0, len(wanted), AT_ONCE):
+            await self._in_thread(partial(look, wanted[start : start + AT_ONCE]))
+        return found
 
     async def answering(
         self, namespace: str, addresses: Collection[Address], seconds: float

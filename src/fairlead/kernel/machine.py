@@ -8,7 +8,7 @@ import platform
 import shutil
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from fairlead.kernel.messages import link_named, read_link_index
@@ -136,6 +136,11 @@ class HostMachine:
         path = os.path.join(self.directory(container_id), name)
         return _text(path) if os.path.exists(path) and os.path.getsize(path) <= LARGEST_FILE else ""
 
+    async def missing_files(self, container_id: str, names: Collection[str]) -> Collection[str]:
+        """Those of its files that are not there, or empty."""
+        paths = {name: os.path.join(self.directory(container_id), name) for name in names}
+        return [name for name, path in paths.items() if not _has_content(path)]
+
     async def remove_files(self, container_id: str) -> None:
         """Delete the container's directory; fine when there is none."""
         await asyncio.to_thread(_remove_tree, self.directory(container_id))
@@ -176,6 +181,13 @@ class HostMachine:
                 f"error while creating mount source path '{path}': mkdir {path}: {error.strerror}"
             ) from error
         return True
+
+
+def _has_content(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > 0
+    except OSError:
+        return False
 
 
 def _text(path: str) -> str:

@@ -12,7 +12,7 @@ import errno
 import fcntl
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fairlead.model.endpoint import alias_directory
 from fairlead.model.errors import Failed, NotFound
@@ -43,9 +43,13 @@ def _mount(source: str, target: str, flags: int) -> None:
 
 
 class Namespaces:
-    """The pins of one engine and the way into them; "" is the namespace it was made in."""
+    """The pins of one engine and the way into them; "" is the namespace it was made in.
 
-    def __init__(self, exec_root: str):
+    `inhabitant` tells a process that is surely in the namespace of a name, 0 where there is none.
+    """
+
+    def __init__(self, exec_root: str, inhabitant: Callable[[str], int] = lambda name: 0):
+        self._inhabitant = inhabitant
         self._aliases = alias_directory(exec_root)
         self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._device = os.fstat(self._home).st_dev
@@ -69,7 +73,10 @@ class Namespaces:
         return dict(self._index)
 
     def pin(self, name: str, alias: str) -> None:
-        """Make a namespace, or give ours that alias.  Raises Failed when the name is somebody else's."""
+        """Make a namespace, or give ours that alias.  Raises Failed when the name is somebody else's.
+
+        Where a process is in it still and only the pin has gone, the pin is made again.
+        """
         cannot = f"cannot create network namespace {name}"
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise Failed(f"{cannot}: that cannot be the name of a file in {PINS}")
@@ -82,9 +89,10 @@ class Namespaces:
         try:
             if present is not None:
                 _remove_pin(path)  # the empty file that an interrupted change or a reboot left
-            self._make_pin(path)
+            self._make_pin(path, self._inhabitant(name))
         except OSError as error:
-            self._disown(alias)
+            if present is None:
+                self._disown(alias)
             holder = f"{path} belongs to somebody else"
             reason = holder if isinstance(error, FileExistsError) else error.strerror
             raise Failed(f"{cannot}: {reason}") from error
@@ -117,6 +125,27 @@ class Namespaces:
         with self._inside(name):
             # Which network's settings /proc/sys/net shows depends on the thread that opens them.
             return os.open(path, flags | os.O_CLOEXEC)
+
+    def read_files(self, name: str, paths: Sequence[str], longest: int) -> list[bytes | None]:
+        """What is in files of /proc/sys as seen in the namespace; None for what cannot be read.
+
+        Raises NotFound, OSError.
+        """
+        found: list[bytes | None] = []
+        with self._inside(name):
+            for path in paths:
+                try:
+                    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                except OSError:
+                    found.append(None)
+                    continue
+                try:
+                    found.append(os.read(descriptor, longest))
+                except OSError:
+                    found.append(None)
+                finally:
+                    os.close(descriptor)
+        return found
 
     @contextlib.contextmanager
     def handle(self, name: str) -> Iterator[int]:
@@ -195,10 +224,13 @@ class Namespaces:
         if self._index is not None:
             self._index = {name: each for name, each in self._index.items() if each != alias}
 
-    def _make_pin(self, path: str) -> None:
+    def _make_pin(self, path: str, inhabitant: int) -> None:
         _share_pins()
         os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0))
         try:
+            if inhabitant:
+                self._pin_that_of(inhabitant, path)
+                return
             _checked(_libc.unshare(CLONE_NEWNET), "make a network namespace")
             try:
                 _mount("/proc/thread-self/ns/net", path, MS_BIND)
@@ -207,6 +239,15 @@ class Namespaces:
         except OSError:
             _remove_pin(path)
             raise
+
+    def _pin_that_of(self, process: int, path: str) -> None:
+        descriptor = os.open(f"/proc/{process}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if os.path.sameopenfile(descriptor, self._home):
+                raise OSError(errno.EINVAL, f"process {process} is in the host's own namespace")
+            _mount(f"/proc/self/fd/{descriptor}", path, MS_BIND)
+        finally:
+            os.close(descriptor)
 
 
 def _share_pins() -> None:

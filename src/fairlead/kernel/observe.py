@@ -6,8 +6,7 @@ length grows with the number of containers is read.
 
 import contextlib
 import errno
-import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from fairlead.kernel.messages import (
@@ -25,9 +24,16 @@ from fairlead.kernel.neighbours import (
     read_neighbour,
 )
 from fairlead.kernel.netlink import Refused, Request
-from fairlead.kernel.routing import FoundRoute, addresses_of, read_address, read_route, routes_of
+from fairlead.kernel.routing import (
+    FoundRoute,
+    addresses_of,
+    brings_route,
+    read_address,
+    read_route,
+    routes_of,
+)
 from fairlead.kernel.visit import Visit
-from fairlead.model.addresses import Address, Interface
+from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.errors import NotFound
 from fairlead.model.host import (
     DUMMY_NAME,
@@ -90,15 +96,18 @@ def on_link(visit: Visit, key: LinkKey) -> dict[Key, Value]:
     return {each: value for each, value in found.items() if value and each not in {key, *of_bridge}}
 
 
-def _read_setting(visit: Visit, key: SysctlKey) -> str | None:
-    """A kernel setting with single spaces between its words, None if it cannot be read."""
+def _read_settings(visit: Visit, namespace: str, keys: Sequence[SysctlKey]) -> dict[SysctlKey, str | None]:
+    """Kernel settings with single spaces between their words, None where they cannot be read."""
+    found: dict[SysctlKey, str | None] = dict.fromkeys(keys)
+    paths: dict[SysctlKey, str] = {}
+    for key in keys:
+        with contextlib.suppress(FileNotFoundError):
+            paths[key] = setting_path(key)
     with contextlib.suppress(OSError):
-        descriptor = visit.namespaces.open_file(key.namespace, setting_path(key), os.O_RDONLY)
-        try:
-            return " ".join(os.read(descriptor, LONGEST_SETTING).decode(errors="replace").split())
-        finally:
-            os.close(descriptor)
-    return None
+        contents = visit.namespaces.read_files(namespace, list(paths.values()), LONGEST_SETTING)
+        for key, content in zip(paths, contents, strict=True):
+            found[key] = None if content is None else " ".join(content.decode(errors="replace").split())
+    return found
 
 
 def setting_path(key: SysctlKey) -> str:
@@ -115,18 +124,21 @@ class _Look:
         self._visit = visit
         self._links: dict[tuple[str, str], FoundLink | None] = {}
         self._masters: dict[tuple[str, int], str] = {}
-        self._addresses: dict[tuple[str, int], list[Interface]] = {}
+        self._addresses: dict[tuple[str, int], dict[Interface, bool]] = {}
+        self._direct: dict[tuple[str, int, int], set[Subnet]] = {}
         self._routes: dict[tuple[str, int], list[FoundRoute]] = {}
         self._forwarding: dict[tuple[str, int], dict[str, str]] = {}
         self._neighbours: dict[tuple[str, int, int], dict[Address, str]] = {}
         self._numbers: dict[str, dict[int, str]] = {}
         self._numbered: set[tuple[str, str]] = set()  # who was asked about whom
+        self._settings: dict[SysctlKey, str | None] = {}
         # Where the other end of a veth may be: most likely in a namespace asked about.
         # A VXLAN link's packets are the host's, and so is a macvlan's parent.
         self._likely = dict.fromkeys(["", *(getattr(key, "namespace", "") for key in keys)])
 
     def state(self, keys: Collection[Key]) -> dict[Key, Value | None]:
         answers: dict[Key, Value | None] = {}
+        self._read_settings([key for key in keys if isinstance(key, SysctlKey)])
         for key in keys:
             try:
                 answers[key] = self._value(key)
@@ -155,9 +167,7 @@ class _Look:
             case LinkSettingKey():
                 return self._setting_value(key)
             case AddressKey():
-                link = self._link(key.namespace, key.link)
-                there = link is not None and key.address in self._addresses_of(key.namespace, link.index)
-                return True if there else None
+                return True if self._has_address(key) else None
             case RouteKey():
                 return self._route_value(key)
             case FdbKey():
@@ -168,8 +178,31 @@ class _Look:
                 version = address.version
                 return self._neighbours_of(key.namespace, link.index, version).get(address) if link else None
             case SysctlKey():
-                return _read_setting(self._visit, key)
+                return self._settings.get(key)
         return None
+
+    def _read_settings(self, keys: Sequence[SysctlKey]) -> None:
+        """All of a namespace in one go, since the way into one costs more than reading."""
+        together: dict[str, list[SysctlKey]] = {}
+        for key in keys:
+            together.setdefault(key.namespace, []).append(key)
+        for namespace, wanted in together.items():
+            with contextlib.suppress(NotFound):
+                self._settings |= _read_settings(self._visit, namespace, wanted)
+
+    def _has_address(self, key: AddressKey) -> bool:
+        """Whether a link has an address, and the route to its subnet that comes with it while it is up."""
+        link = self._link(key.namespace, key.link)
+        found = self._addresses_of(key.namespace, link.index) if link is not None else {}
+        if link is None or key.address not in found:
+            return False
+        if not link.up or link.kind == "loopback" or not found[key.address]:
+            return True
+        place = (key.namespace, link.index, key.address.version)
+        if place not in self._direct:
+            routes = map(read_route, self._dump(key.namespace, routes_of(place[2], link.index)))
+            self._direct[place] = {route.destination for route in routes if route.gateway is None}
+        return key.address.network in self._direct[place]
 
     def _link(self, namespace: str, name: str) -> FoundLink | None:
         place = (namespace, name)
@@ -282,10 +315,12 @@ class _Look:
             case LinkSetting.KEEPS_MAC:
                 return _switch(_keeps_mac(link))
 
-    def _addresses_of(self, namespace: str, index: int) -> list[Interface]:
+    def _addresses_of(self, namespace: str, index: int) -> dict[Interface, bool]:
+        """Addresses, and whether a route to its subnet comes with each."""
         place = (namespace, index)
         if place not in self._addresses:
-            self._addresses[place] = list(map(read_address, self._dump(namespace, addresses_of(index))))
+            answers = self._dump(namespace, addresses_of(index))
+            self._addresses[place] = {read_address(each): brings_route(each) for each in answers}
         return self._addresses[place]
 
     def _forwarding_of(self, namespace: str, index: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
-from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from pyroute2.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELROUTE,
@@ -23,7 +23,9 @@ from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.host import Route
 
 WITHOUT_DETECTION = 2  # IFA_F_NODAD: duplicate address detection takes two seconds
+WITHOUT_ROUTE = 0x200  # IFA_F_NOPREFIXROUTE
 MAIN_TABLE = 254
+PROTOCOL_KERNEL, METRIC6 = 2, 256
 PROTOCOL_BOOT = 3  # what `ip route add` and Docker leave, shown without a word by `ip route`
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_NOWHERE = 0, 253, 255
 UNICAST = 1
@@ -61,12 +63,12 @@ def delete_address(index: int, address: Interface) -> Request:
     return Request(RTM_DELADDR, _address_message(index, address, _address_attributes(address)))
 
 
-def routes_of(version: int) -> Request:
-    """Ask for the main table of one IP version."""
+def routes_of(version: int, link: int = 0) -> Request:
+    """Ask for the main table of one IP version, or for what leads to one link."""
     message = rtmsg()
     message["family"] = _family(version)
     message["table"] = MAIN_TABLE
-    message["attrs"] = [("RTA_TABLE", MAIN_TABLE)]
+    message["attrs"] = [("RTA_TABLE", MAIN_TABLE), *([("RTA_OIF", link)] if link else [])]
     return Request(RTM_GETROUTE, message)
 
 
@@ -78,6 +80,19 @@ def new_route(destination: Subnet, route: Route, link: int, replace: bool) -> Re
     direct = destination.version == 4 and route.gateway is None
     message["scope"] = SCOPE_LINK if direct else SCOPE_UNIVERSE
     return Request(RTM_NEWROUTE, message, NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL))
+
+
+def new_direct_route(index: int, address: Interface) -> Request:
+    """Add the route to an address's subnet that the kernel adds along with the address."""
+    message = _route_message(address.network, Route(None, ""), index)
+    message["type"] = UNICAST
+    message["proto"] = PROTOCOL_KERNEL  # so that it goes with the address
+    message["scope"] = SCOPE_LINK if address.version == 4 else SCOPE_UNIVERSE
+    if address.version == 4:
+        message["attrs"] = [*message["attrs"], ("RTA_PREFSRC", str(address.ip))]
+    else:
+        message["attrs"] = [*message["attrs"], ("RTA_PRIORITY", METRIC6)]
+    return Request(RTM_NEWROUTE, message, NLM_F_CREATE | NLM_F_APPEND)
 
 
 def delete_route(destination: Subnet, route: Route, link: int) -> Request:
@@ -92,6 +107,14 @@ def read_address(answer: bytes) -> Interface:
     message = decoded(ifaddrmsg, answer)
     address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
     return ip_interface(f"{address}/{message['prefixlen']}")
+
+
+def brings_route(answer: bytes) -> bool:
+    """Whether the kernel adds a route to its subnet along with an address."""
+    message = decoded(ifaddrmsg, answer)
+    longest = 32 if message["family"] == socket.AF_INET else 128
+    flags = int(message.get_attr("IFA_FLAGS") or 0)
+    return message["prefixlen"] < longest and not flags & WITHOUT_ROUTE
 
 
 def read_route(answer: bytes) -> FoundRoute:

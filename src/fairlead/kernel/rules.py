@@ -35,6 +35,14 @@ def _program(name: str) -> str:
     return found
 
 
+def is_counted() -> bool:
+    """Whether the host's iptables works on nftables, which counts all changes; False without iptables."""
+    try:
+        return counts_generations(_program("iptables-save"))
+    except Unsupported:
+        return False
+
+
 class Iptables:
     """The Actuator of chains, policies and rules, in the network namespace of this process.
 

@@ -66,6 +66,7 @@ class Settings:
     dns_opt: tuple[str, ...] = ()
     default_address_pools: tuple[AddressPool, ...] = ()
     live_restore: bool = True
+    repair: bool = True  # what others break is brought back
     labels: tuple[str, ...] = ()
     default_ulimits: tuple[Ulimit, ...] = ()
     default_runtime: str = "runc"

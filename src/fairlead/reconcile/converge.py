@@ -6,7 +6,7 @@ Creating, repairing, restarting and cleaning up all call `converge` with the sta
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -60,22 +60,35 @@ class Reconciler:
             found.update(state)
         return {key: None for key in found if explained.get(key) is None}
 
+    async def differing(self, desired: State) -> tuple[Step, ...]:
+        """What would lead from what is there to `desired`; fleeting entries left out, nothing is changed."""
+        lasting, _ = parted(desired)
+        return difference(lasting, await self.observe(list(lasting)))
+
     async def converge(self, desired: State) -> Outcome:
         """Make the host agree with `desired` for exactly its keys, and see that it does.
 
         Raises what the failing step raised, after everything done before it has been undone.
         """
         async with self._turn:
-            lasting, fleeting = parted(desired)
-            steps = await self._bring(lasting)
-            try:
-                ends = difference(fleeting, await self.observe(list(fleeting)))
-                await self._perform(ends)
-            except BaseException:
-                await self._undo(list(steps))
-                raise
-            self._count((*steps, *ends))
-            return Outcome((*steps, *ends))
+            return await self._converge(desired)
+
+    async def keep(self, desired: Callable[[], State]) -> Outcome:
+        """The same with what is desired when the turn has come: nobody else changes the host meanwhile."""
+        async with self._turn:
+            return await self._converge(desired())
+
+    async def _converge(self, desired: State) -> Outcome:
+        lasting, fleeting = parted(desired)
+        steps = await self._bring(lasting)
+        try:
+            ends = difference(fleeting, await self.observe(list(fleeting)))
+            await self._perform(ends)
+        except BaseException:
+            await self._undo(list(steps))
+            raise
+        self._count((*steps, *ends))
+        return Outcome((*steps, *ends))
 
     def _count(self, steps: Sequence[Step]) -> None:
         if not steps or not REPAIRING.get():

@@ -23,18 +23,18 @@ def socket_path(kind: str, exec_root: str) -> str:
     return os.path.join(exec_root, f"{kind}.sock")
 
 
-async def ensure_running(kind: str, exec_root: str) -> None:
+async def ensure_running(kind: str, exec_root: str) -> bool:
     """See that the process answers: start it where it does not, in the caller's network namespace.
 
     One of another release hands its sockets to one of ours, so that nobody notices; where it
     cannot, it is replaced, and what it held is to be asked for again.  When this returns requests
-    are answered.  Raises Failed when it cannot be started.
+    are answered.  Whether it had to be started, without anything.  Raises Failed when it cannot be.
     """
     path = socket_path(kind, exec_root)
     try:
         status = await ask(path, {"do": "status"})
         if await _succeeded(kind, exec_root, status) or status.get("protocol") == PROTOCOL:
-            return
+            return False
         await stop(kind, exec_root)
     except Unavailable:
         pass
@@ -44,6 +44,7 @@ async def ensure_running(kind: str, exec_root: str) -> None:
             await ask(path, {"do": "status"})  # somebody else was faster
         except Unavailable:
             raise Failed(f"cannot start fairlead {kind}: {started.complaint}") from None
+    return not started.code
 
 
 async def _succeeded(kind: str, exec_root: str, status: dict[str, Any]) -> bool:

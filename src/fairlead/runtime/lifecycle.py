@@ -191,6 +191,10 @@ class ConmonRuntime:
         )
         return {container_id: pid for container_id, pid in found if pid}
 
+    def first_process(self, container_id: str) -> int:
+        """The first process of a container while it lives, else 0."""
+        return self._bundles.of(container_id).pid()
+
     async def last_exit(self, container_id: str) -> Exit | None:
         """How the container ended, as far as its remains tell; None when they tell nothing."""
         return self._watch.last(self._bundles.of(container_id))

@@ -1,0 +1,59 @@
+"""What others break on a host is repaired, and only that."""
+
+import time
+from collections.abc import Callable
+
+from bench import injuries
+from fairlead.lab.host import Host
+
+PATIENCE = 60.0  # seconds; nothing waits for them to pass
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    limit = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < limit:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_each_kind_of_injury_is_repaired_and_the_users_rules_stay(clean: Host) -> None:
+    plan = injuries.Plan.quick()
+    names = [f"c{number}" for number in range(plan.containers)]
+    for number in range(plan.networks):
+        clean.run(f"docker network create n{number}", check=True)
+    for number, name in enumerate(names):
+        network = f"n{number % plan.networks}"
+        port = f"{8000 + number}:80"
+        clean.run(f"docker run -d --name {name} --network {network} -p {port} busybox sleep 1000", check=True)
+    found = injuries.injure(clean, plan, names, str(clean.state))
+    assert len(found) == plan.injuries
+    assert not [each for each in found if not each["repaired"]]
+    assert not [each for each in found if not each["users"]]
+
+
+def test_a_repair_is_told_of_with_what_was_wrong(clean: Host) -> None:
+    clean.run("docker run -d --name box busybox sleep 1000", check=True)
+    clean.run("ip netns exec box ip route del default", check=True)
+    assert until(lambda: "default" in clean.run("ip -n box route").stdout)
+    asked = "docker events --since 1 --until 0s --filter type=network --format '{{json .Actor.Attributes}}'"
+    told = '"difference":"the route to 0.0.0.0/0 in box was missing"'
+    assert until(lambda: told in clean.run(asked).stdout)
+
+
+def test_a_pin_that_was_lost_while_no_daemon_ran_is_the_same_namespace_again(clean: Host) -> None:
+    clean.run("docker run -d --name box busybox sleep 1000", check=True)
+    before = clean.run("stat -c %i /run/netns/box", check=True).stdout
+    clean.kill_engine()
+    clean.run("umount /run/netns/box", check=True)
+    clean.start_engine()
+    assert clean.run("stat -c %i /run/netns/box", check=True).stdout == before
+    assert clean.run("docker exec box ip route", check=True).stdout.startswith("default")
+
+
+def test_a_published_port_answers_on_an_address_that_comes_later(clean: Host) -> None:
+    clean.run("docker run -d --name site -p 8080:80 web", check=True)
+    clean.run("ip addr add 192.0.2.77/32 dev lo", check=True)
+    try:
+        assert until(lambda: clean.run("curl -s -m 2 http://192.0.2.77:8080/").ok)
+    finally:
+        clean.run("ip addr del 192.0.2.77/32 dev lo", check=True)

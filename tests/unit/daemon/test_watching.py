@@ -1,0 +1,54 @@
+"""Hints become looks at what they are about, one at a time, and what nothing tells of is looked at anyhow."""
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from fairlead.daemon.watching import Watching
+from fairlead.planner.deviation import Part
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def test_hints_are_gathered_and_none_is_lost_while_a_look_is_under_way() -> None:
+    looks: list[set[Part]] = []
+    go_on = asyncio.Event()
+
+    async def look(parts: Collection[Part]) -> None:
+        looks.append(set(parts))
+        await go_on.wait()
+
+    async def body() -> None:
+        watching = Watching(look, {})
+        watching.begin()
+        await until(lambda: looks)
+        assert looks == [set(Part)]
+        for _ in range(3):
+            watching.hint(Part.RULES)
+            watching.hint(Part.LINKS)
+        assert len(looks) == 1
+        go_on.set()
+        await until(lambda: any({Part.RULES, Part.LINKS} <= each for each in looks[1:]))
+        await watching.finish()
+
+    asyncio.run(body())
+
+
+def test_settings_are_looked_at_again_and_again_and_a_look_that_fails_is_not_the_last() -> None:
+    looks: list[set[Part]] = []
+
+    async def look(parts: Collection[Part]) -> None:
+        looks.append(set(parts))
+        raise RuntimeError("something")
+
+    async def body() -> None:
+        watching = Watching(look, {})
+        watching.begin()
+        await until(lambda: len(looks) > 2)
+        await watching.finish()
+        assert all(Part.SETTINGS in each for each in looks)
+
+    asyncio.run(body())
