@@ -482,6 +482,28 @@ def test_what_a_registry_does_not_have_is_told_in_dockers_words(play: Play) -> N
     play(case)
 
 
+def test_a_registry_tells_what_it_has(play: Play) -> None:
+    async def case(world: World) -> None:
+        await world.load(SMALL)
+        image = await world.images.resolve("small")
+        async with world.registry(False) as domain:
+            name = f"{domain}/team/box:v1"
+            await world.images.tag(image, name)
+            await world.images.push(name, NOBODY, world.tell)
+            pushed = next(line["aux"] for line in world.told if "aux" in line)
+            found = await world.images.look_up(name, NOBODY)
+            assert {"Tag": "v1", "Digest": found.digest, "Size": found.size} == pushed
+            assert found.media_type == "application/vnd.docker.distribution.manifest.v2+json"
+            platforms = [(platform.architecture, platform.os) for platform in found.platforms]
+            assert platforms == [(image.architecture, image.os)]
+            for absent in (f"{domain}/team/box:v2", f"{domain}/team/none"):
+                await refused(
+                    world.images.look_up(absent, NOBODY), NotFound, "manifest unknown: manifest unknown"
+                )
+
+    play(case)
+
+
 def test_credentials_are_taken_or_refused(play: Play) -> None:
     async def case(world: World) -> None:
         async with world.registry(True) as domain:

@@ -26,7 +26,14 @@ from fairlead.model.commands import (
 from fairlead.model.container import Container, PathStat, Volume
 from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound, NotModified, Unauthorized
-from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig
+from fairlead.model.image import (
+    Credentials,
+    Distribution,
+    HistoryEntry,
+    Image,
+    ImageConfig,
+    Platform,
+)
 from fairlead.model.network import Network, Pool
 from fairlead.model.overlay import OverlayStatus
 from fairlead.model.views import (
@@ -579,6 +586,10 @@ class ImageStore:
         self.pulls.append((reference, credentials))
         await self.inspect(reference)
         await progress({"status": f"The push refers to repository [{reference}]"})
+
+    async def look_up(self, reference: str, credentials: Credentials) -> Distribution:
+        await self.inspect(reference)
+        return Distribution("kind", "sha256:" + 64 * "a", 527, (Platform("arm", "linux", "v7"),))
 
     async def authenticate(self, credentials: Credentials) -> None:
         if credentials.password != "secret":

@@ -21,7 +21,15 @@ from fairlead.dockerapi.reference import Reference, image_id, parse_reference
 from fairlead.images.document import Document, Event, parse_document, render_document
 from fairlead.images.packing import chain_ids
 from fairlead.model.errors import InvalidParameter, NotFound, Unauthorized
-from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig, RootFilesystem
+from fairlead.model.image import (
+    Credentials,
+    Distribution,
+    HistoryEntry,
+    Image,
+    ImageConfig,
+    Platform,
+    RootFilesystem,
+)
 
 _CREATED = "2024-05-06T07:08:09Z"
 _BROKEN = "Error processing tar file(exit status 1): unexpected EOF"
@@ -129,6 +137,18 @@ class FakeImages:
             size = len(stored.text)
             await progress({"status": f"{tag.tag}: digest: {digest} size: {size}"})
             await progress({"progressDetail": {}, "aux": {"Tag": tag.tag, "Digest": digest, "Size": size}})
+
+    async def look_up(self, reference: str, credentials: Credentials) -> Distribution:
+        stored = self._registry.manifests.get(str(parse_reference(reference).with_default_tag()))
+        if stored is None:
+            raise NotFound("manifest unknown: manifest unknown")
+        document = stored.document
+        return Distribution(
+            "application/vnd.docker.distribution.manifest.v2+json",
+            self._registry.digest(stored),
+            len(stored.text),
+            (Platform(document.architecture, document.os),),
+        )
 
     async def authenticate(self, credentials: Credentials) -> None:
         if (credentials.username, credentials.password) != (self._registry.user, self._registry.password):

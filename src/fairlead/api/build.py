@@ -17,7 +17,8 @@ async def build(engine: Engine, request: Request) -> None:
     own = architecture((await engine.facts()).architecture)
     given = header_document(request, "X-Registry-Config")
     credentials = {server: read_credentials(each) for server, each in given.items() if isinstance(each, dict)}
-    order = parse_build(request.query.flat(), request.query.all("t"), credentials, own)
+    query = request.query
+    order = parse_build(query.flat(), query.all("t"), query.all("extrahosts"), credentials, own)
 
     async def work(tell: Progress) -> None:
         kept: list[Mapping[str, object]] = []

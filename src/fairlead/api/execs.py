@@ -47,10 +47,10 @@ async def start(engine: Engine, request: Request) -> Answer | None:
     if detach:
         await engine.execs.start(view.id, detach=True, tty=view.tty, console_size=size)
         return Answer()
-    terminal = view.tty or terminal
+    # Whether output is multiplexed follows this request, what the process runs on the first one.
     connection = await request.hijack(stream_type(terminal, request.version))
     try:
-        console = await engine.execs.start(view.id, detach=False, tty=terminal, console_size=size)
+        console = await engine.execs.start(view.id, detach=False, tty=view.tty, console_size=size)
         if console is not None:
             try:
                 await converse(connection, console, _manner(view, terminal))
@@ -75,5 +75,5 @@ def _manner(view: ExecView, terminal: bool) -> Manner:
         streams=frozenset(stream for stream, open_ in wanted.items() if open_),
         feeds_input=view.open_stdin,
         ends_input=True,
-        detach_keys=parse_detach_keys(view.detach_keys) if terminal else b"",
+        detach_keys=parse_detach_keys(view.detach_keys) if view.tty else b"",
     )

@@ -20,7 +20,7 @@ from fairlead.model.commands import (
 )
 from fairlead.model.container import Container, PathStat, Volume
 from fairlead.model.endpoint import Attachment
-from fairlead.model.image import Credentials, HistoryEntry, Image
+from fairlead.model.image import Credentials, Distribution, HistoryEntry, Image
 from fairlead.model.overlay import OverlayStatus
 from fairlead.model.views import (
     ContainerView,
@@ -235,6 +235,10 @@ class ImageStore(Protocol):
 
     async def push(self, reference: str, credentials: Credentials, progress: Progress) -> None:
         """Send to a registry."""
+        ...
+
+    async def look_up(self, reference: str, credentials: Credentials) -> Distribution:
+        """What a registry has under a reference; NotFound if nothing."""
         ...
 
     async def authenticate(self, credentials: Credentials) -> None:

@@ -79,18 +79,21 @@ class ProgressStream:
         with contextlib.suppress(ConnectionError):
             await self.tell(message)
 
-    async def run(self, work: Callable[[Progress], Awaitable[None]], lasting: bool) -> None:
+    async def run(
+        self, work: Callable[[Progress], Awaitable[None]], lasting: bool, always: bool = False
+    ) -> None:
         """Do the work and tell of it.
 
         An error before the first message is raised, and so answered with its status; later ones
-        become the last message.  With `lasting` the work is finished though the client has gone.
+        become the last message, and with `always` every one does.  With `lasting` the work is
+        finished though the client has gone.
         """
         try:
             await work(self.tell_if_heard if lasting else self.tell)
             if self._outlet is None:
                 self._outlet = await self._request.stream(JSON_TYPE)
         except FairleadError as error:
-            if self._outlet is None:
+            if self._outlet is None and not always:
                 raise
             await self.tell_if_heard(progress_error(error))
 
@@ -176,7 +179,8 @@ async def load(engine: Engine, request: Request) -> None:
 
         await engine.images.load(request.upload(), chosen)
 
-    await ProgressStream(request).run(take_in, lasting=True)
+    # Docker says 200 before it looks at the archive; its clients look for an error in what follows.
+    await ProgressStream(request).run(take_in, lasting=True, always=True)
 
 
 async def push(engine: Engine, request: Request) -> None:
@@ -244,6 +248,12 @@ async def prune(engine: Engine, request: Request) -> Answer:
 
 def _dangling_only(filters: Filters) -> bool:
     return filters.truth("dangling") is not False
+
+
+async def distribution(engine: Engine, request: Request) -> Answer:
+    """GET /distribution/{name}/json."""
+    found = await engine.images.look_up(request.variables["name"], credentials(request))
+    return json_answer(documents.render_distribution(found))
 
 
 async def search(engine: Engine, request: Request) -> Answer:

@@ -109,6 +109,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/images/{name:.*}/push", images.push, HEARD),
     Route("POST", "/images/{name:.*}/tag", images.tag, WHOLE),
     Route("DELETE", "/images/{name:.*}", images.remove, WHOLE),
+    Route("GET", "/distribution/{name:.*}/json", images.distribution, HEARD),
     # Networks
     Route("GET", "/networks", networks.index, HEARD),
     Route("GET", "/networks/", networks.index, HEARD),
@@ -138,12 +139,6 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/build/cancel", build.cancel, HEARD),
     Route("POST", "/session", _NO_BUILDKIT, HEARD),
     Route("POST", "/grpc", _NO_BUILDKIT, HEARD),
-    Route(
-        "GET",
-        "/distribution/{name:.*}/json",
-        system.left_out("look into a registry: pull the image instead"),
-        HEARD,
-    ),
     Route("POST", "/swarm/init", _NO_SWARM, HEARD),
     Route("POST", "/swarm/join", _NO_SWARM, HEARD),
     *(

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Protocol
 
 from fairlead.model.container import PathStat
-from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig, RootFilesystem
+from fairlead.model.image import Credentials, Distribution, HistoryEntry, Image, ImageConfig, RootFilesystem
 
 Progress = Callable[[Mapping[str, object]], Awaitable[None]]
 
@@ -34,6 +34,10 @@ class Images(Protocol):
 
     async def authenticate(self, credentials: Credentials) -> None:
         """Ask the registry whether it takes them; Unauthorized if not."""
+        ...
+
+    async def look_up(self, reference: str, credentials: Credentials) -> Distribution:
+        """What a registry has under a reference, without fetching it; NotFound if nothing."""
         ...
 
     async def load(self, archive: AsyncIterator[bytes], progress: Progress) -> None:

@@ -25,10 +25,14 @@ _TEXTS = {"cpusetcpus": "cpuset-cpus", "cpusetmems": "cpuset-mems"}
 def parse_build(
     values: Mapping[str, str],
     tags: Sequence[str],
+    extra_hosts: Sequence[str],
     credentials: Mapping[str, Credentials],
     architecture: str,
 ) -> BuildRequest:
-    """What a query asks for; `architecture` is this machine's.  InvalidParameter and Unsupported."""
+    """What a query asks for; `architecture` is this machine's.  InvalidParameter and Unsupported.
+
+    `tags` and `extra_hosts` are those parameters that may come several times.
+    """
     _refuse(values, architecture)
     dockerfile = values.get("dockerfile") or "Dockerfile"
     return BuildRequest(
@@ -41,7 +45,8 @@ def parse_build(
         labels=_map(values, "labels"),
         quiet=_truth(values, "q"),
         network_mode=values.get("networkmode") or "default",
-        extra_hosts=_hosts(values),
+        extra_hosts=tuple(host for text in extra_hosts for host in _hosts(text)),
+        cache_from=_names(values, "cachefrom"),
         limits=_limits(values),
         ulimits=_ulimits(values),
         credentials=credentials,
@@ -89,6 +94,14 @@ def _map(values: Mapping[str, str], name: str) -> Mapping[str, str]:
     return {key: str(value) for key, value in pairs.items() if value is not None}
 
 
+def _names(values: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """A JSON list of texts."""
+    given = _json(values, name)
+    if not isinstance(given, list | None) or not all(isinstance(each, str) for each in given or ()):
+        raise InvalidParameter(f"invalid JSON: {name} must be an array of strings")
+    return tuple(given or ())
+
+
 def _json(values: Mapping[str, str], name: str) -> object:
     text = values.get(name, "")
     try:
@@ -97,10 +110,9 @@ def _json(values: Mapping[str, str], name: str) -> object:
         raise InvalidParameter(f"invalid JSON in {name}: {error}") from error
 
 
-def _hosts(values: Mapping[str, str]) -> tuple[str, ...]:
+def _hosts(text: str) -> tuple[str, ...]:
     """A JSON list, or texts with commas between them, of NAME:ADDRESS."""
-    text = values.get("extrahosts", "")
-    given = _json(values, "extrahosts") if text.startswith("[") else text.split(",")
+    given = _json({"extrahosts": text}, "extrahosts") if text.startswith("[") else text.split(",")
     hosts = [each for each in given if each] if isinstance(given, list) else []
     for each in hosts:
         if not isinstance(each, str) or not re.fullmatch(r"[^\s:=]+[:=][^\s]+", each):

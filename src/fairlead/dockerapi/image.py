@@ -7,7 +7,7 @@ from fairlead.dockerapi.times import SECOND, parse_moment
 from fairlead.dockerapi.version import Version
 from fairlead.model.container import Config
 from fairlead.model.errors import InvalidParameter
-from fairlead.model.image import HistoryEntry, Image, ImageConfig
+from fairlead.model.image import Distribution, HistoryEntry, Image, ImageConfig
 from fairlead.model.views import ImageView
 
 _NO_PLACEHOLDERS = Version(1, 43)
@@ -117,6 +117,22 @@ def render_history(entries: Iterable[HistoryEntry]) -> list[dict[str, object]]:
         }
         for entry in entries
     ]
+
+
+def render_distribution(found: Distribution) -> dict[str, object]:
+    """What a registry has under a reference; of a platform what is known of it."""
+    platforms = [
+        {
+            "architecture": each.architecture,
+            "os": each.os,
+            **({"os.version": each.os_version} if each.os_version else {}),
+            **({"os.features": list(each.os_features)} if each.os_features else {}),
+            **({"variant": each.variant} if each.variant else {}),
+        }
+        for each in found.platforms
+    ]
+    descriptor = {"mediaType": found.media_type, "digest": found.digest, "size": found.size}
+    return {"Descriptor": descriptor, "Platforms": platforms}
 
 
 def render_removed(steps: Sequence[tuple[str, str]]) -> list[dict[str, str]]:

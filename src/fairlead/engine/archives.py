@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 from fairlead.engine.changes import apply_changes, image_config
 from fairlead.engine.context import Context
@@ -109,16 +109,30 @@ class ContainerArchives:
         image = await self._context.images.resolve(container.image_id)
         return own, own + image.size
 
+    @asynccontextmanager
+    async def _still(self, container: Container) -> AsyncIterator[None]:
+        """The processes of a running container frozen; one that ends meanwhile stands still as well."""
+        runtime = self._context.runtime
+        frozen = container.state.status == "running"
+        if frozen:
+            try:
+                await runtime.pause(container.id)
+            except NotFound:
+                frozen = False
+        try:
+            yield
+        finally:
+            if frozen:
+                with suppress(NotFound):
+                    await runtime.unpause(container.id)
+
     async def commit(self, reference: str, request: CommitContainer) -> Image:
         """A new image of the container as it is now; it stands still meanwhile if asked to."""
         context = self._context
         container = self._references.find(reference)
         config = apply_changes(image_config(request.config or container.config), request.changes)
         parent = await context.images.resolve(container.image_id)
-        freeze = request.pause and container.state.status == "running"
-        if freeze:
-            await context.runtime.pause(container.id)
-        try:
+        async with self._still(container) if request.pause else nullcontext():
             async with self._root(container) as root:
                 image = await context.images.commit(
                     root,
@@ -129,9 +143,6 @@ class ContainerArchives:
                     request.comment,
                     " ".join(container.config.cmd or ()),
                 )
-        finally:
-            if freeze:
-                await context.runtime.unpause(container.id)
         attributes = {**Creation.attributes(container), "comment": request.comment, "imageID": image.id}
         context.events.emit("container", "commit", container.id, attributes)
         return image
@@ -139,7 +150,7 @@ class ContainerArchives:
 
 def _mounted(container: Container, path: str) -> tuple[str, str] | None:
     """The directory of the host that is mounted nearest above a path, and the path in it."""
-    wanted = posixpath.normpath("/" + path)
+    wanted = posixpath.normpath("/" + path.lstrip("/"))
     points = [
         point
         for point in container.mounts

@@ -7,7 +7,7 @@ from fairlead.engine.changes import apply_changes
 from fairlead.engine.context import Context
 from fairlead.model.container import Container
 from fairlead.model.errors import Conflict, NotFound
-from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig
+from fairlead.model.image import Credentials, Distribution, HistoryEntry, Image, ImageConfig
 from fairlead.model.views import ImageView
 
 Deleted = tuple[str, str]  # ("Untagged" or "Deleted", what)
@@ -49,6 +49,10 @@ class ImageStore:
     async def authenticate(self, credentials: Credentials) -> None:
         """Ask the registry whether it takes them.  Unauthorized if not."""
         await self._context.images.authenticate(credentials)
+
+    async def look_up(self, reference: str, credentials: Credentials) -> Distribution:
+        """What a registry has under a reference.  NotFound if nothing."""
+        return await self._context.images.look_up(reference, credentials)
 
     async def load(self, archive: AsyncIterator[bytes], progress: Progress) -> None:
         """Take in an archive."""

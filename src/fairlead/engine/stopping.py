@@ -72,8 +72,7 @@ class Stopping:
     async def _end(self, container: Container, number: int, patience: float | None) -> None:
         """The signal, then after `patience` seconds SIGKILL; returns when it has ended."""
         await self._mark_stopped(container)
-        if container.state.status == "restarting":
-            await self._give_up_restarting(container)
+        if container.state.status == "restarting" and await self._give_up_restarting(container):
             return
         ended = self._waits.until(container.id, "ended")
         try:
@@ -101,12 +100,14 @@ class Stopping:
         now = self._context.records.containers[container.id]
         await self._context.ledger.commit(put(replace(now, state=replace(now.state, stopped_by_user=True))))
 
-    async def _give_up_restarting(self, container: Container) -> None:
+    async def _give_up_restarting(self, container: Container) -> bool:
+        """Whether it does not run; it may have been brought back a moment before."""
         async with self._context.lock(container.id):
             now = self._context.records.containers[container.id]
             if now.state.status == "restarting":
                 state = replace(now.state, status="exited")
                 await self._context.ledger.commit(put(replace(now, state=state)))
+            return self._context.records.containers[container.id].state.status not in ("running", "paused")
 
     async def kill(self, reference: str, signal: str = "KILL") -> None:
         """Send a signal; with SIGKILL return when it has ended.  Conflict if it does not run."""

@@ -69,7 +69,7 @@ class BuildahBuilder:
             self._under_way.add(mark)
             try:
                 async with enter() as place:
-                    argv = _command(scratch, mark, request, place)
+                    argv = _command(scratch, mark, request, place, self._may_reuse(request))
                     return await self._run(argv, environment, plan, progress)
             finally:
                 self._under_way.discard(mark)
@@ -116,6 +116,12 @@ class BuildahBuilder:
             "CONTAINERS_CONF": str(settings),
             "CONTAINERS_REGISTRIES_CONF": str(registries),
         }
+
+    def _may_reuse(self, request: BuildRequest) -> bool:
+        """Whether steps of earlier builds count; buildah knows no choice between those."""
+        if request.cache_from:
+            return any(self._base(name) for name in request.cache_from)
+        return not request.no_cache
 
     def _identify(self, digits: str) -> str:
         images = self._reader.read().images
@@ -194,7 +200,7 @@ def _unpacked(received: Path, directory: Path, dockerfile: str) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
-def _command(scratch: Path, mark: str, request: BuildRequest, place: BuildPlace) -> list[str]:
+def _command(scratch: Path, mark: str, request: BuildRequest, place: BuildPlace, reuse: bool) -> list[str]:
     launch = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"]
     launch += ["--mount-proc", "sh", "-c", _LAUNCH, "sh", place.namespace or "-"]
     options = {
@@ -216,7 +222,7 @@ def _command(scratch: Path, mark: str, request: BuildRequest, place: BuildPlace)
     }
     if not Path("/etc/containers/policy.json").exists():
         options["signature-policy"] = scratch / "policy.json"
-    if request.no_cache:
+    if not reuse:
         options["no-cache"] = "true"
     if request.target:
         options["target"] = request.target

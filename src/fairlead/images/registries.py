@@ -45,14 +45,20 @@ class Registries:
             lines.append(f"[[registry]]\nlocation = {json.dumps(domain)}\ninsecure = true\n")
         if self._mirrors:
             lines.append(f"[[registry]]\nlocation = {json.dumps(DEFAULT_DOMAIN)}\n")
-        for mirror in self._mirrors:
-            scheme, _, place = mirror.rpartition("://")
-            place = place.rstrip("/")
-            insecure = scheme == "http" or self._listed(place)
+        for place, insecure in self.mirrors:
             lines.append(
                 f"[[registry.mirror]]\nlocation = {json.dumps(place)}\ninsecure = {json.dumps(insecure)}\n"
             )
         return "".join(lines)
+
+    @property
+    def mirrors(self) -> tuple[tuple[str, bool], ...]:
+        """The mirrors' domains, and whether they are reached without verified TLS."""
+        places = [mirror.rpartition("://") for mirror in self._mirrors]
+        return tuple(
+            (place.rstrip("/"), scheme == "http" or self._listed(place.rstrip("/")))
+            for scheme, _, place in places
+        )
 
     async def insecure(self, domain: str) -> bool:
         """Whether a registry may be reached without verified TLS, or without TLS at all."""

@@ -1,19 +1,21 @@
 """Pulling and pushing: skopeo carries the blobs, Docker's clients get Docker's messages."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fairlead.boundary import Progress
-from fairlead.dockerapi.reference import Reference
+from fairlead.dockerapi.reference import DEFAULT_DOMAIN, Reference
 from fairlead.images.catalogue import Catalogue
+from fairlead.images.manifest import distribution, is_list
 from fairlead.images.progress import Blobs, step
 from fairlead.images.registries import Registries, registry_domain, write_credentials
 from fairlead.images.tools import Tools, complaint
 from fairlead.model.errors import Failed, FairleadError, NotFound, Unauthorized
-from fairlead.model.image import Credentials
+from fairlead.model.image import Credentials, Distribution
 from fairlead.process import Finished
 
 _DENIED = "requested access to the resource is denied"
@@ -22,6 +24,7 @@ _NAME_UNKNOWN = "name unknown: "
 _NAME_UNKNOWN_REASON = f"{_NAME_UNKNOWN}repository name not known to registry"
 _NO_LIST = "fetching tags list: invalid status code from registry 404"
 _REFUSED = "invalid username/password"
+_MIRRORS = re.compile(r"\(Mirrors also failed: \[.*\]\): ")
 _UNAUTHORIZED = "unauthorized: authentication required"
 
 
@@ -45,13 +48,37 @@ class Registry:
         self._registries = registries
 
     async def tags(self, reference: Reference, credentials: Credentials) -> Sequence[str]:
-        """All tags of a repository, sorted.  NotFound and Failed as pull."""
+        """All tags of a repository, sorted.  NotFound and Failed as pull.
+
+        skopeo asks no mirror for a list, so they are asked here, before Docker Hub.
+        """
+        own = reference.domain == DEFAULT_DOMAIN
         async with self._session(reference, credentials) as session:
-            place = f"docker://{reference.name}"
-            finished = await self._tools.skopeo(session.scratch, "list-tags", *session.options, place)
-            if finished.code:
-                raise await self._pull_error(complaint(finished), reference, credentials)
-            return sorted(json.loads(finished.stdout)["Tags"] or ())
+            places = [
+                (f"docker://{domain}/{reference.path}", ["--tls-verify=false"] if insecure else [])
+                for domain, insecure in (self._registries.mirrors if own else ())
+            ]
+            for place, options in [*places, (f"docker://{reference.name}", [*session.options])]:
+                finished = await self._tools.skopeo(session.scratch, "list-tags", *options, place)
+                if not finished.code:
+                    return sorted(json.loads(finished.stdout)["Tags"] or ())
+            raise await self._pull_error(complaint(finished), reference, credentials)
+
+    async def look_up(self, reference: Reference, credentials: Credentials) -> Distribution:
+        """What the registry has under a reference.  NotFound and Failed in its own words."""
+        async with self._session(reference, credentials) as session:
+            place = f"docker://{_remote(reference)}"
+            found = []
+            for what in (["--raw"], ["--config", "--raw"]):
+                finished = await self._tools.skopeo(
+                    session.scratch, "inspect", *session.options, *what, place
+                )
+                if finished.code:
+                    raise await self._look_error(complaint(finished), reference, credentials)
+                found.append(finished.stdout)
+                if is_list(finished.stdout):
+                    break
+        return distribution(*found)
 
     async def pull(
         self, reference: Reference, credentials: Credentials, stored: Catalogue, progress: Progress
@@ -187,8 +214,18 @@ class Registry:
                 options.append("--tls-verify=false")
             yield _Session(scratch, tuple(options))
 
+    async def _look_error(self, text: str, reference: Reference, credentials: Credentials) -> FairleadError:
+        text = _last(text)
+        for reason in (_MANIFEST_UNKNOWN, _NAME_UNKNOWN):
+            if reason in text:
+                return NotFound(text[text.index(reason) :])
+        if _UNAUTHORIZED in text or _DENIED in text:
+            return Unauthorized(f"{_DENIED if _DENIED in text else _UNAUTHORIZED}")
+        return await self._push_error(text, reference, credentials)
+
     async def _pull_error(self, text: str, reference: Reference, credentials: Credentials) -> FairleadError:
         """The error in Docker's words.  Source: moby, distribution/errors.go."""
+        text = _last(text)
         if _DENIED in text:
             return NotFound(
                 f"pull access denied for {reference.familiar_name}, repository does not exist or may "
@@ -215,6 +252,11 @@ class Registry:
         if _DENIED in text:
             return Failed(f"denied: {_DENIED}")
         return Failed(_cause(text))
+
+
+def _last(text: str) -> str:
+    """The complaint about the registry that was asked last: mirrors before it do not count."""
+    return _MIRRORS.sub("", text)
 
 
 def _cause(text: str) -> str:

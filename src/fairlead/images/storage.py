@@ -29,7 +29,14 @@ from fairlead.images.sizes import LayerSizes, content_size
 from fairlead.images.spool import broken, check_tar, digest_of, spool, writing
 from fairlead.images.tools import LineWatcher, Tools, complaint
 from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound
-from fairlead.model.image import Credentials, HistoryEntry, Image, ImageConfig, RootFilesystem
+from fairlead.model.image import (
+    Credentials,
+    Distribution,
+    HistoryEntry,
+    Image,
+    ImageConfig,
+    RootFilesystem,
+)
 
 _IN_USE = "image used by"
 # What skopeo says when the fault is in what it was given.
@@ -144,6 +151,10 @@ class ContainerStorage:
                 raise NotFound(f"An image does not exist locally with the tag: {wanted.familiar_name}")
             digest = await self._registry.push(tag, image.document.layers, credentials, progress)
             await self._name(image.id, tag.with_digest(digest))
+
+    async def look_up(self, reference: str, credentials: Credentials) -> Distribution:
+        """What the registry has under a reference.  NotFound and Failed in the registry's words."""
+        return await self._registry.look_up(parse_reference(reference).with_default_tag(), credentials)
 
     async def authenticate(self, credentials: Credentials) -> None:
         """Ask the registry whether it takes them; Unauthorized if not."""

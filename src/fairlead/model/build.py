@@ -21,6 +21,7 @@ class BuildRequest:
     quiet: bool = False
     network_mode: str = "default"
     extra_hosts: tuple[str, ...] = ()  # "name:address"
+    cache_from: tuple[str, ...] = ()  # images whose steps alone may stand for new ones; () for all
     limits: Mapping[str, int | str] = field(default_factory=dict)  # buildah's option -> value
     ulimits: tuple[tuple[str, int, int], ...] = ()  # name, soft, hard
     credentials: Mapping[str, Credentials] = field(default_factory=dict)  # by registry

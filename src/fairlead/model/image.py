@@ -57,6 +57,27 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Platform:
+    """What an image in a registry is made for, in the words of the image index."""
+
+    architecture: str = ""
+    os: str = ""
+    variant: str = ""
+    os_version: str = ""
+    os_features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What a registry has under a reference: its manifest's type, digest and bytes, and the platforms."""
+
+    media_type: str
+    digest: str
+    size: int
+    platforms: tuple[Platform, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RootFilesystem:
     """A container's mounted root: where it is, and the directories that overlay keeps."""
 

@@ -1,12 +1,13 @@
 """A container's control groups, versions 1 and 2: freezing, counting, emptying, taking away."""
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fairlead.model.errors import Failed
+from fairlead.model.errors import Failed, NotFound
 from fairlead.runtime import processes
 from fairlead.runtime.traits import Traits
 
@@ -54,19 +55,27 @@ class Cgroups:
         if self.unified:
             name, wanted, done = "cgroup.freeze", str(int(frozen)), f"frozen {int(frozen)}"
             self.set("", name, wanted)
-            self._until(lambda: done in self.read("", "cgroup.events").splitlines())
+            self._until(lambda: done in self._state("", "cgroup.events").splitlines())
         else:
             wanted = "FROZEN" if frozen else "THAWED"
             self.set("freezer", "freezer.state", wanted)
-            self._until(lambda: self.read("freezer", "freezer.state").strip() == wanted)
+            self._until(lambda: self._state("freezer", "freezer.state").strip() == wanted)
 
     def set(self, controller: str, name: str, text: str) -> None:
-        """Write a file.  Failed when the kernel does not take it."""
+        """Write a file.  Failed when the kernel does not take it; NotFound when the group has gone."""
         try:
             with open(f"{self.directory(controller)}/{name}", "w", encoding="ascii") as file:
                 file.write(text)
         except OSError as error:
-            raise Failed(f"cannot set {name} to {text} in {self.path}: {error.strerror}") from error
+            # What is open while the directory goes answers ENODEV.
+            kind = NotFound if error.errno in (errno.ENOENT, errno.ENODEV) else Failed
+            raise kind(f"cannot set {name} to {text} in {self.path}: {error.strerror}") from error
+
+    def _state(self, controller: str, name: str) -> str:
+        """The text of a file that is never empty.  NotFound when the group has gone."""
+        if text := self.read(controller, name):
+            return text
+        raise NotFound(f"cannot freeze {self.path}: its processes have gone")
 
     def _until(self, done: Callable[[], bool]) -> None:
         end = time.monotonic() + _FREEZING
@@ -109,7 +118,7 @@ class Cgroups:
 
     def thaw(self) -> None:
         """Let frozen processes go on, without waiting for it; they would not die otherwise."""
-        with contextlib.suppress(Failed):
+        with contextlib.suppress(Failed, NotFound):
             if self.unified:
                 self.set("", "cgroup.freeze", "0")
             else:

@@ -51,8 +51,6 @@ def rotation(options: Mapping[str, str]) -> Rotation:
     count = options.get("max-file", "1")
     if re.fullmatch(r"[0-9]{1,9}", count) is None or int(count) < 1:
         raise InvalidParameter("max-file cannot be less than 1")
-    if int(count) > 1 and not size:
-        raise InvalidParameter("max-file cannot be specified without max-size")
     return Rotation(size, int(count))
 
 

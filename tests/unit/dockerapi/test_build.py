@@ -8,7 +8,8 @@ from fairlead.model.errors import FairleadError, InvalidParameter, Unsupported
 
 
 def parsed(*tags: str, **values: str) -> BuildRequest:
-    return parse_build(values, tags, {}, "amd64")
+    hosts = values.pop("extrahosts", "")
+    return parse_build(values, tags, hosts.split(";"), {}, "amd64")
 
 
 def test_everything_that_is_taken_over() -> None:
@@ -27,6 +28,7 @@ def test_everything_that_is_taken_over() -> None:
         memory="1000",
         memswap="-1",
         cpusetcpus="0-1",
+        cachefrom='["old:1"]',
         ulimits='[{"Name": "nofile", "Soft": 1, "Hard": 2}]',
         platform="linux/amd64",
         rm="1",
@@ -41,6 +43,7 @@ def test_everything_that_is_taken_over() -> None:
         labels={"x": "y"},
         network_mode="shop",
         extra_hosts=("far:192.0.2.9",),
+        cache_from=("old:1",),
         limits={"memory": 1000, "memory-swap": -1, "cpuset-cpus": "0-1"},
         ulimits=(("nofile", 1, 2),),
     )
@@ -59,6 +62,7 @@ def test_everything_that_is_taken_over() -> None:
         ({"labels": '{"a": 1}'}, InvalidParameter, "labels.a must be a string"),
         ({"memory": "much"}, InvalidParameter, "memory"),
         ({"cpusetcpus": "--privileged"}, InvalidParameter, "cpusetcpus"),
+        ({"cachefrom": "[1]"}, InvalidParameter, "cachefrom must be an array of strings"),
         ({"extrahosts": '["--x"]'}, InvalidParameter, "invalid extra host"),
         ({"ulimits": '[{"Name": 1}]'}, InvalidParameter, "ulimits"),
     ],
@@ -72,3 +76,8 @@ def test_what_is_refused(values: dict[str, str], kind: type[FairleadError], word
 def test_names_that_no_image_can_get(tag: str) -> None:
     with pytest.raises(InvalidParameter):
         parsed(tag)
+
+
+def test_extra_hosts_come_several_times_and_in_one() -> None:
+    hosts = parsed(extrahosts="a:192.0.2.1;b:192.0.2.2,c:192.0.2.3").extra_hosts
+    assert hosts == ("a:192.0.2.1", "b:192.0.2.2", "c:192.0.2.3")
