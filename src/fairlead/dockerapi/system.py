@@ -53,7 +53,7 @@ def render_info(facts: HostFacts, release: str, now: int, version: Version) -> d
             "Volume": ["local"],
             "Network": list(NETWORK_DRIVERS),
             "Authorization": None,
-            "Log": ["json-file"],
+            "Log": ["json-file", "local"],
         },
         **_limits(facts, version),
         "Debug": facts.debug,

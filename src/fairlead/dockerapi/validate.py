@@ -27,8 +27,11 @@ _LOG_OPTIONS: Mapping[str, frozenset[str]] = {
     "json-file": frozenset(
         "max-size max-file compress labels labels-regex env env-regex tag mode max-buffer-size".split()
     ),
+    "local": frozenset("max-size max-file compress".split()),
     "none": frozenset(),
 }
+RUNTIMES = ("runc", "crun", "io.containerd.runc.v2", "io.containerd.runtime.v1.linux")
+_SECURITY_WORDS = ("no-new-privileges", "disable")
 SMALLEST_MEMORY = 6 * 1024 * 1024
 _MILLISECOND = 1_000_000
 
@@ -91,11 +94,12 @@ def _check_ports(host_config: HostConfig) -> None:
             _require_address(request.host_address, "invalid IP address")
 
 
-def _require_address(text: str, complaint: str) -> None:
+def _require_address(text: str, complaint: str, quoted: bool = False) -> None:
     try:
         ip_address(text)
     except ValueError as error:
-        raise InvalidParameter(f"{complaint}: {text}") from error
+        shown = f'"{text}"' if quoted else text
+        raise InvalidParameter(f"{complaint}: {shown}") from error
 
 
 def _check_names(host_config: HostConfig) -> None:
@@ -104,7 +108,7 @@ def _check_names(host_config: HostConfig) -> None:
         if not name or not address:
             raise InvalidParameter(f'bad format for add-host: "{text}"')
         if address != "host-gateway":
-            _require_address(address.strip("[]"), "invalid IP address in add-host")
+            _require_address(address.strip("[]"), "invalid IP address in add-host", quoted=True)
     for text in host_config.dns:
         _require_address(text, "bad nameserver address")
 
@@ -125,7 +129,8 @@ def check_log_config(log_config: LogConfig) -> None:
     """InvalidParameter if the driver is not there or an option is not one of its."""
     allowed = _LOG_OPTIONS.get(log_config.driver)
     if allowed is None:
-        raise InvalidParameter(f"logger: no log driver named '{log_config.driver}' is registered")
+        driver = log_config.driver
+        raise InvalidParameter(f'error looking up logging plugin {driver}: plugin "{driver}" not found')
     for name in log_config.options:
         if name not in allowed:
             raise InvalidParameter(f"unknown log opt '{name}' for {log_config.driver} log driver")
@@ -152,6 +157,12 @@ def _check_modes(host_config: HostConfig) -> None:
 def _check_memory(host_config: HostConfig) -> None:
     if host_config.memory and host_config.memory < SMALLEST_MEMORY:
         raise InvalidParameter("Minimum memory limit allowed is 6MB")
+    for what, size in (
+        ("memory reservation", host_config.memory_reservation),
+        ("kernel memory limit", host_config.kernel_memory),
+    ):
+        if 0 < size < SMALLEST_MEMORY:
+            raise InvalidParameter(f"Minimum {what} allowed is 6MB")
     swappiness = host_config.memory_swappiness
     if swappiness is not None and not -1 <= swappiness <= 100:
         raise InvalidParameter(f"Invalid value: {swappiness}, valid memory swappiness range is 0-100")
@@ -172,9 +183,9 @@ def _check_processor(host_config: HostConfig) -> None:
     if host_config.nano_cpus < 0:
         raise InvalidParameter("invalid CPUs: it must not be negative")
     if host_config.nano_cpus and host_config.cpu_period:
-        raise InvalidParameter("Conflicting options: Nano CPUs and CPU Period cannot both be set.")
+        raise InvalidParameter("Conflicting options: Nano CPUs and CPU Period cannot both be set")
     if host_config.nano_cpus and host_config.cpu_quota:
-        raise InvalidParameter("Conflicting options: Nano CPUs and CPU Quota cannot both be set.")
+        raise InvalidParameter("Conflicting options: Nano CPUs and CPU Quota cannot both be set")
     if host_config.cpu_period and not 1000 <= host_config.cpu_period <= 1_000_000:
         raise InvalidParameter(
             "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
@@ -211,6 +222,24 @@ def _check_paths(host_config: HostConfig) -> None:
     for path in host_config.tmpfs or ():
         if not path.startswith("/"):
             raise InvalidParameter(f"invalid mount path: '{path}' mount path must be absolute")
+        if not path.strip("/"):
+            raise InvalidParameter("invalid specification: destination can't be '/'")
+
+
+def _check_kind(host_config: HostConfig) -> None:
+    if host_config.isolation not in ("", "default"):
+        raise InvalidParameter(
+            f"Invalid isolation: \"{host_config.isolation}\" - linux only supports 'default'"
+        )
+    if host_config.runtime not in ("", *RUNTIMES):
+        raise InvalidParameter(f"Unknown runtime specified {host_config.runtime}")
+    if host_config.storage_opt:
+        raise InvalidParameter(
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
+        )
+    for option in host_config.security_opt or ():
+        if option not in _SECURITY_WORDS and not re.match(r"[a-z-]+[=:].", option):
+            raise InvalidParameter(f'invalid --security-opt 1: "{option}"')
 
 
 _CHECKS: tuple[Callable[[HostConfig], None], ...] = (
@@ -225,4 +254,5 @@ _CHECKS: tuple[Callable[[HostConfig], None], ...] = (
     _check_block_devices,
     _check_limits,
     _check_paths,
+    _check_kind,
 )

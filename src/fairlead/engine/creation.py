@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from fairlead.engine.context import Context
 from fairlead.engine.defaults import command_line, complete, merge_image
+from fairlead.engine.fitting import require_platform, require_processors
 from fairlead.engine.ledger import drop, put
 from fairlead.engine.links import parsed_link
 from fairlead.engine.mounts import Mounts
@@ -33,10 +34,14 @@ class Creation:
         """Make the container: its id, and warnings.  Errors in Docker's words; nothing is left then."""
         context = self._context
         image = await context.images.resolve(request.config.image)
+        require_platform(request.platform, request.config.image, image)
         config = merge_image(request.config, image.config)
         path, args = command_line(config)
         host_config = self._with_target(complete(request.host_config, context.settings))
         self._require_consistent(request.config, host_config)
+        self._require_sharers(host_config)
+        if host_config.nano_cpus or host_config.cpuset_cpus:
+            require_processors(host_config, (await context.machine.facts()).cpus)
         links = self._links(host_config)
         identity = context.new_id()
         container = Container(
@@ -74,6 +79,11 @@ class Creation:
         mode, warnings = host_config.network_mode, []
         if mode not in ("host", "none") and not await self._context.machine.forwarding():
             warnings.append("IPv4 forwarding is disabled. Networking will not work.")
+        if host_config.oom_kill_disable and not host_config.memory:
+            warnings.append(
+                "OOM killer is disabled for the container, but no memory limit is set, this can result in "
+                "the system running out of resources."
+            )
         if mode == "host" and host_config.port_bindings:
             warnings.append("Published ports are discarded when using host network mode")
         return tuple(warnings)
@@ -116,7 +126,7 @@ class Creation:
     def _attachments(self, request: CreateContainer, host_config: HostConfig) -> tuple[Attachment, ...]:
         """The networks it will be on: the one of its network mode first."""
         mode = host_config.network_mode
-        if mode.startswith("container:"):
+        if mode.startswith("container:") or request.config.network_disabled:
             return ()
         first = "bridge" if mode == "default" else mode
         wanted = {self._known(each.network): each for each in request.attachments}
@@ -155,6 +165,15 @@ class Creation:
         except FairleadError as error:
             raise InvalidParameter(f"could not get container for {name}: {error.message}") from error
         return target
+
+    def _require_sharers(self, host_config: HostConfig) -> None:
+        """Refuse to share processes or memory with a container that is not there."""
+        for mode in (host_config.pid_mode, host_config.ipc_mode):
+            if mode.startswith("container:"):
+                try:
+                    self._references.find(mode.partition(":")[2])
+                except NotFound as error:
+                    raise InvalidParameter(error.message) from error
 
     def _require_consistent(self, config: Config, host_config: HostConfig) -> None:
         """Refuse options that contradict each other (Docker's `verifyContainerSettings`).

@@ -81,7 +81,9 @@ def complete(host_config: HostConfig, settings: Settings) -> HostConfig:
     return replace(
         host_config,
         network_mode=host_config.network_mode or "default",
-        log_config=host_config.log_config if host_config.log_config.driver else LogConfig(),
+        log_config=replace(
+            host_config.log_config, driver=host_config.log_config.driver or LogConfig().driver
+        ),
         shm_size=host_config.shm_size or SHARED_MEMORY,
         ipc_mode=host_config.ipc_mode or "private",
         cgroupns_mode=host_config.cgroupns_mode or "host",

@@ -8,7 +8,7 @@ from fairlead.boundary import Machine
 from fairlead.engine.volumes import Volumes
 from fairlead.model.commands import CreateVolume
 from fairlead.model.container import Config, Container, HostConfig, Mount, MountPoint
-from fairlead.model.errors import InvalidParameter
+from fairlead.model.errors import InvalidParameter, NotFound
 
 MODES = ("ro", "rw", "z", "Z", "nocopy", "consistent", "cached", "delegated")
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
@@ -20,6 +20,9 @@ def parse_bind(text: str) -> MountPoint:
     Raises InvalidParameter in Docker's words.
     """
     parts = text.split(":")
+    if len(parts) == 1 and text.startswith("/"):
+        # A path alone is an anonymous volume there, as with -v.
+        return MountPoint("volume", "", _inside(text, text, "volume"), driver="local")
     if not 1 < len(parts) <= 3 or not parts[0] or not parts[1]:
         raise InvalidParameter(f"invalid volume specification: '{text}'")
     source, destination = parts[0], posixpath.normpath(parts[1])
@@ -27,16 +30,13 @@ def parse_bind(text: str) -> MountPoint:
     words = [word for word in mode.split(",") if word]
     if any(word not in MODES + PROPAGATIONS for word in words):
         raise InvalidParameter(f"invalid mode: {mode}")
-    if not parts[1].startswith("/"):
-        raise InvalidParameter(
-            f"invalid volume specification: '{text}': invalid mount config for type "
-            f"\"bind\": invalid mount path: '{parts[1]}' mount path must be absolute"
-        )
-    if destination == "/":
-        raise InvalidParameter(
-            f"invalid volume specification: '{text}': invalid specification: destination can't be '/'"
-        )
+    _inside(text, parts[1], "bind" if source.startswith("/") else "volume")
     bind = source.startswith("/")
+    if bind and "nocopy" in words:
+        raise InvalidParameter(
+            f"invalid volume specification: '{text}': invalid mount config for type \"bind\": field "
+            "VolumeOptions must not be specified"
+        )
     propagation = next((word for word in words if word in PROPAGATIONS), "rprivate" if bind else "")
     return MountPoint(
         type="bind" if bind else "volume",
@@ -49,6 +49,16 @@ def parse_bind(text: str) -> MountPoint:
         driver="" if bind else "local",
         copy="nocopy" not in words,
     )
+
+
+def _inside(text: str, path: str, kind: str) -> str:
+    """The path in the container that a specification names.  InvalidParameter in Docker's words."""
+    wrong = f"invalid volume specification: '{text}': invalid mount config for type \"{kind}\": "
+    if not path.startswith("/"):
+        raise InvalidParameter(f"{wrong}invalid mount path: '{path}' mount path must be absolute")
+    if not path.strip("/"):
+        raise InvalidParameter(f"{wrong}invalid specification: destination can't be '/'")
+    return posixpath.normpath(path)
 
 
 class Mounts:
@@ -87,7 +97,10 @@ class Mounts:
         name, _, mode = reference.partition(":")
         if mode not in ("", "ro", "rw", "z", "Z"):
             raise InvalidParameter(f"invalid mode: {mode}")
-        points = self._find(name).mounts
+        try:
+            points = self._find(name).mounts
+        except NotFound as error:
+            raise InvalidParameter(error.message) from error
         return [
             replace(point, writable=point.writable and mode != "ro", mode=mode or point.mode)
             for point in points
@@ -107,6 +120,8 @@ class Mounts:
             if not mount.create_mountpoint and not await self._machine.exists(mount.source):
                 raise InvalidParameter(f"{wrong}bind source path does not exist: {mount.source}")
             propagation = mount.propagation or "rprivate"
+            if propagation not in PROPAGATIONS:
+                raise InvalidParameter(f"{wrong}invalid propagation mode: {propagation}")
             return MountPoint(
                 "bind",
                 mount.source,

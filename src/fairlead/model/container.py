@@ -80,7 +80,7 @@ class RestartPolicy:
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
-    """Where output is kept: driver (json-file, none) and its options."""
+    """Where output is kept: driver (json-file, local, none) and its options."""
 
     driver: str = "json-file"
     options: Mapping[str, str] = field(default_factory=dict)

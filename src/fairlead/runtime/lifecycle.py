@@ -109,7 +109,7 @@ class ConmonRuntime:
             raise
         self._filters.keep(key, container.id)
         self._watch.watch(bundle)
-        rotation = logs.rotation(container.host_config.log_config.options)
+        rotation = logs.rotation(container.host_config.log_config)
         self._rotator.add(bundle, self.log_path(container.id), rotation)
         return pid
 
@@ -130,7 +130,7 @@ class ConmonRuntime:
             input=config.open_stdin,
             keep_input_open=config.tty or not config.stdin_once,
             log="" if own.log_config.driver == "none" else self.log_path(container.id),
-            log_limit=logs.rotation(own.log_config.options).by_conmon,
+            log_limit=logs.rotation(own.log_config).by_conmon,
         )
 
     async def start(self, container_id: str) -> None:

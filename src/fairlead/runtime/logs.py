@@ -9,10 +9,11 @@ import mmap
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fairlead.boundary import LogLine, LogQuery
+from fairlead.model.container import LogConfig
 from fairlead.model.errors import InvalidParameter
 
 LONGEST = 16384  # bytes; longer lines come in pieces, as from Docker
@@ -41,8 +42,13 @@ class Rotation:
         return self.size * self.files
 
 
-def rotation(options: Mapping[str, str]) -> Rotation:
+# What the driver `local` keeps where nothing else is said.  Source: Docker's documentation of it.
+_LOCAL = {"max-size": "20m", "max-file": "5"}
+
+
+def rotation(config: LogConfig) -> Rotation:
     """Docker's max-size ("10m", counted in thousands) and max-file.  InvalidParameter if they are wrong."""
+    options = {**(_LOCAL if config.driver == "local" else {}), **config.options}
     text = options.get("max-size", "")
     match = _SIZE.fullmatch(text)
     if text and text != "-1" and match is None:

@@ -90,7 +90,7 @@ class Preparation:
         found = Found(
             user, devices.gather(own), devices.numbers(own), sharedmemory.place(launch, self._bundles)
         )
-        rotation = logs.rotation(own.log_config.options)
+        rotation = logs.rotation(own.log_config)
         notes = {LOG_SIZE: str(rotation.size), LOG_FILES: str(rotation.files)}
         document = spec.document(launch, found, self._traits, notes)
         profile = self._profile(container)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.boundary import LogLine, LogQuery
+from fairlead.model.container import LogConfig
 from fairlead.model.errors import InvalidParameter
 from fairlead.runtime import logs
 from fairlead.runtime.changes import Changes
@@ -166,10 +167,15 @@ def test_rotating_keeps_so_many_files(tmp_path: Path) -> None:
     ],
 )
 def test_rotation(options: dict[str, str], expected: Rotation) -> None:
-    assert logs.rotation(options) == expected
+    assert logs.rotation(LogConfig(options=options)) == expected
+
+
+def test_the_driver_local_is_bounded_by_itself() -> None:
+    assert logs.rotation(LogConfig("local")) == Rotation(20_000_000, 5)
+    assert logs.rotation(LogConfig("local", {"max-size": "1k"})) == Rotation(1000, 5)
 
 
 @pytest.mark.parametrize("options", [{"max-size": "big"}, {"max-size": "1k", "max-file": "0"}])
 def test_wrong_options_are_refused(options: dict[str, str]) -> None:
     with pytest.raises(InvalidParameter):
-        logs.rotation(options)
+        logs.rotation(LogConfig(options=options))
