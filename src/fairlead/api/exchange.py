@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from fairlead.dockerapi.jsonwords import complaint
 from fairlead.dockerapi.version import Version
 from fairlead.model.errors import InvalidParameter
 
@@ -178,7 +179,8 @@ async def read_json(request: Request, required: bool = True) -> object:
         document: object = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
         _require_characters(document)
     except (ValueError, RecursionError) as error:
-        raise InvalidParameter(f"invalid JSON: {error}") from error
+        reason = complaint(error) if isinstance(error, ValueError) else error
+        raise InvalidParameter(f"invalid JSON: {reason}") from error
     return document
 
 

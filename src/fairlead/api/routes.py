@@ -132,6 +132,8 @@ ROUTES: tuple[Route, ...] = (
     # What this engine leaves out
     Route("GET", "/plugins", system.plugins, HEARD),
     Route("GET", "/plugins/{name:.*}/json", system.no_plugin, HEARD),
+    Route("GET", "/plugins/privileges", system.plugins, HEARD),
+    Route("DELETE", "/plugins/{name:.*}", system.no_plugin, HEARD),
     Route("POST", "/plugins/{path:.*}", system.left_out("use plugins: this engine has none"), HEARD),
     Route("POST", "/build/prune", system.build_prune, HEARD),
     # A build ends with its client, as Docker's does.
@@ -141,6 +143,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/grpc", _NO_BUILDKIT, HEARD),
     Route("POST", "/swarm/init", _NO_SWARM, HEARD),
     Route("POST", "/swarm/join", _NO_SWARM, HEARD),
+    Route("POST", "/swarm/leave", system.not_in_a_swarm, HEARD),
     *(
         Route(method, f"/{area}{rest}", system.not_a_manager, HEARD)
         for area in ("swarm", "services", "tasks", "nodes", "secrets", "configs")

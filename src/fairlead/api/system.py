@@ -91,6 +91,11 @@ async def not_a_manager(engine: Engine, request: Request) -> Answer:
     raise Unavailable(NOT_A_SWARM_MANAGER)
 
 
+async def not_in_a_swarm(engine: Engine, request: Request) -> Answer:
+    """POST /swarm/leave."""
+    raise Unavailable("This node is not part of a swarm")
+
+
 async def plugins(engine: Engine, request: Request) -> Answer:
     """GET /plugins: there are none."""
     return json_answer([])

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from fairlead.dockerapi.jsonwords import complaint
 from fairlead.model.errors import InvalidParameter
 
 _TRUE = frozenset({"1", "true", "True", "TRUE", "t", "T"})
@@ -85,7 +86,8 @@ def parse_filters(text: str) -> Filters:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidParameter(f"invalid filter: it must be a JSON object: {error}") from error
+        reason = complaint(error) if isinstance(error, ValueError) else error
+        raise InvalidParameter(f"invalid filter: {reason}") from error
     if not isinstance(document, dict):
         raise InvalidParameter("invalid filter: it must be a JSON object")
     return Filters({name: _values(name, values) for name, values in document.items() if values})

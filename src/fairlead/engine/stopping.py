@@ -111,8 +111,11 @@ class Stopping:
 
     async def kill(self, reference: str, signal: str = "KILL") -> None:
         """Send a signal; with SIGKILL return when it has ended.  Conflict if it does not run."""
-        container = self._references.find(reference)
         number = signal_number(signal or "KILL")
+        try:
+            container = self._references.find(reference)
+        except NotFound as error:
+            raise NotFound(f"Cannot kill container: {reference}: {error.message}") from error
         if container.state.status not in ("running", "paused"):
             raise Conflict(f"Cannot kill container: {reference}: Container {container.id} is not running")
         if number == signals.SIGKILL:

@@ -45,6 +45,11 @@ class Volumes:
                 f'plugin "{request.driver}" not found'
             )
         name = request.name or context.new_id()
+        if len(name) < 2:
+            raise InvalidParameter(
+                f"create {name}: volume name is too short, names should be at least two alphanumeric "
+                "characters"
+            )
         if not NAME.match(name):
             raise InvalidParameter(
                 f'create {name}: "{name}" includes invalid characters for a local volume name, only '

@@ -66,9 +66,9 @@ def test_options_are_answered(api: Serving) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"not json", "invalid JSON: "),
-        (b'{"Image":', "invalid JSON: "),
-        (b'{"Image": "busybox"} trailing', "invalid JSON: Extra data"),
+        (b"not json", "invalid JSON: invalid character 'n' looking for beginning of value"),
+        (b'{"Image":', "invalid JSON: unexpected end of JSON input"),
+        (b'{"Image": "busybox"} trailing', "invalid JSON: unexpected content after JSON"),
         (b"[]", "invalid JSON: the body must be an object, not an array"),
         (b'"x"', "invalid JSON: the body must be an object, not a string"),
         (b"null", "Config cannot be empty in order to create a container"),
