@@ -2,7 +2,7 @@
 
 VENV := .venv/bin
 
-.PHONY: help setup demo demo-overlay test unit lint format bench bench-quick fuzz reference lock clean
+.PHONY: help setup demo demo-overlay test unit lint format bench bench-quick fuzz reference conformance lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ fuzz: setup ## 20,000 requests that chance makes of our OpenAPI description, and
 
 reference: setup ## compare with recordings of the real Docker (COMPARE=path of the runner)
 	@scripts/reference $(SCENARIOS)
+
+conformance: setup ## docker-py's own integration tests against the engine (CONFORMANCE=what to pass on)
+	@$(VENV)/python -m tests.conformance $(CONFORMANCE)
 
 lock: setup ## renew requirements.lock from pyproject.toml
 	@scripts/lock

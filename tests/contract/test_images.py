@@ -19,7 +19,7 @@ from fairlead.images.packing import chain_ids
 from fairlead.images.storage import ContainerStorage
 from fairlead.lab.images import Layer, archive
 from fairlead.model.errors import FairleadError, InvalidParameter, NotFound, Unauthorized
-from fairlead.model.image import Credentials, ImageConfig
+from fairlead.model.image import Credentials, ImageConfig, Origin
 from tests.fakes.images import FakeImages, FakeRegistry
 from tests.kernel.fresh_host import in_fresh_host
 from tests.kernel.image_registry import PASSWORD, USER, registry
@@ -399,13 +399,16 @@ def test_a_container_becomes_an_image(play: Play) -> None:
         (Path(root.path) / "etc/name").write_text("mine\n")
         (Path(root.path) / "bin/alias").unlink()
         config = replace(parent.config, cmd=("other", "words"))
-        image = await images.commit(root, parent, "mine:v1", config, "Anna", "a comment")
+        origin = Origin(CONTAINER, "small", ("edit", "it"))
+        image = await images.commit(root, parent, "mine:v1", config, "Anna", "a comment", origin)
+        assert image.origin == origin
+        assert parent.origin is None
         assert (image.tags, image.config, image.author) == (("mine:v1",), config, "Anna")
         assert (image.comment, image.parent) == ("a comment", parent.id)
         assert image.layers[:-1] == parent.layers
         assert image.size == parent.size + len(b"mine\n")
         newest, oldest = await images.history(image)
-        assert (newest.id, newest.comment, newest.created_by) == (image.id, "a comment", "other words")
+        assert (newest.id, newest.comment, newest.created_by) == (image.id, "a comment", "edit it")
         assert (newest.tags, oldest.id, oldest.tags) == (("mine:v1",), parent.id, ("small:latest",))
         made = await images.prepare(OTHER, image)
         assert (Path(made.path) / "etc/name").read_text() == "mine\n"

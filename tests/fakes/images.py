@@ -27,6 +27,7 @@ from fairlead.model.image import (
     HistoryEntry,
     Image,
     ImageConfig,
+    Origin,
     Platform,
     RootFilesystem,
 )
@@ -234,17 +235,17 @@ class FakeImages:
         config: ImageConfig,
         author: str,
         comment: str,
-        created_by: str = "",
+        origin: Origin | None = None,
     ) -> Image:
         names = (_new_name(reference),) if reference else ()
         below = self._find(parent.id)
         layer = self._layer(root)
         document = _document(config, (*below.layers, layer), author, comment)
-        event = Event(_CREATED, created_by or " ".join(config.cmd or ()), author, comment)
+        command = " ".join((origin.command if origin else ()) or config.cmd or ())
+        event = Event(_CREATED, command, author, comment)
         history = (*below.document.history, event)
-        stored = Stored(
-            render_document(replace(document, parent=below.id, history=history)), (*below.layers, layer)
-        )
+        document = replace(document, parent=below.id, history=history, origin=origin)
+        stored = Stored(render_document(document), (*below.layers, layer))
         self._keep(stored, names)
         return self._shown(stored)
 
@@ -325,6 +326,7 @@ class FakeImages:
             author=document.author,
             comment=document.comment,
             parent=document.parent,
+            origin=document.origin,
             layers=document.layers,
             top_layer=stored.id,
         )

@@ -4,7 +4,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Protocol
 
 from fairlead.model.container import PathStat
-from fairlead.model.image import Credentials, Distribution, HistoryEntry, Image, ImageConfig, RootFilesystem
+from fairlead.model.image import (
+    Credentials,
+    Distribution,
+    HistoryEntry,
+    Image,
+    ImageConfig,
+    Origin,
+    RootFilesystem,
+)
 
 Progress = Callable[[Mapping[str, object]], Awaitable[None]]
 
@@ -74,9 +82,9 @@ class Images(Protocol):
         config: ImageConfig,
         author: str,
         comment: str,
-        created_by: str = "",
+        origin: Origin | None = None,
     ) -> Image:
-        """A new image from a container's changes; its history says `created_by`, else its command."""
+        """A new image from a container's changes; its history says the origin's command, else its own."""
         ...
 
     async def prepare(self, container_id: str, image: Image) -> RootFilesystem:

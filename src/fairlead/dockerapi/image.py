@@ -59,8 +59,14 @@ def render_inspect(image: Image, version: Version) -> dict[str, object]:
         "Comment": image.comment,
         "Created": image.created,
     }
-    if version < _NO_CONTAINER:
-        document |= {"Container": "", "ContainerConfig": _config(ImageConfig(), version)}
+    origin = image.origin
+    if origin or version < _NO_CONTAINER:
+        # Later versions leave it out; where there is something to tell it does no harm there.
+        made_of = _config(ImageConfig(cmd=origin.command if origin else None), version)
+        document |= {
+            "Container": origin.container_id if origin else "",
+            "ContainerConfig": made_of | ({"Image": origin.image} if origin else {}),
+        }
     document |= {
         "DockerVersion": image.docker_version,
         "Author": image.author,

@@ -11,7 +11,7 @@ from fairlead.engine.references import References
 from fairlead.model.commands import CommitContainer
 from fairlead.model.container import Container, PathStat
 from fairlead.model.errors import NotFound
-from fairlead.model.image import Image, RootFilesystem
+from fairlead.model.image import Image, Origin, RootFilesystem
 
 
 class ContainerArchives:
@@ -141,7 +141,7 @@ class ContainerArchives:
                     config,
                     request.author,
                     request.comment,
-                    " ".join(container.config.cmd or ()),
+                    Origin(container.id, container.config.image, container.config.cmd or ()),
                 )
         attributes = {**Creation.attributes(container), "comment": request.comment, "imageID": image.id}
         context.events.emit("container", "commit", container.id, attributes)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from fairlead.dockerapi.times import SECOND, parse_moment
 from fairlead.model.container import HealthCheck
 from fairlead.model.errors import InvalidParameter
-from fairlead.model.image import ImageConfig
+from fairlead.model.image import ImageConfig, Origin
 
 T = TypeVar("T")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -59,6 +59,7 @@ class Document:
     parent: str = ""  # 64 digits
     docker_version: str = ""
     history: tuple[Event, ...] = ()
+    origin: Origin | None = None
 
 
 def architecture() -> str:
@@ -84,6 +85,7 @@ def parse_document(text: bytes) -> Document:
             parent=_text(top, "parent").removeprefix("sha256:"),
             docker_version=_text(top, "docker_version"),
             history=tuple(history),
+            origin=_origin(top),
         )
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"cannot read the image configuration: {error}") from error
@@ -91,11 +93,14 @@ def parse_document(text: bytes) -> Document:
 
 def render_document(document: Document) -> bytes:
     """The document as text; what it does not say is left out."""
+    origin = document.origin
     content = {
         "architecture": document.architecture,
         "author": document.author,
         "comment": document.comment,
         "config": _rendered_config(document.config),
+        "container": origin and origin.container_id,
+        "container_config": origin and {"Image": origin.image, "Cmd": list(origin.command)},
         "created": document.created,
         "docker_version": document.docker_version,
         "history": [_rendered_event(event) for event in document.history],
@@ -123,6 +128,12 @@ def _config(content: Mapping[str, object]) -> ImageConfig:
         on_build=_texts(content.get("OnBuild"), "OnBuild") or (),
         health_check=_health(content.get("Healthcheck")),
     )
+
+
+def _origin(top: Mapping[str, object]) -> Origin | None:
+    identity, config = _text(top, "container"), _object(top.get("container_config"), "container_config")
+    command = _texts(config.get("Cmd"), "Cmd") or ()
+    return Origin(identity, _text(config, "Image"), command) if identity else None
 
 
 def _health(content: object) -> HealthCheck | None:

@@ -35,6 +35,7 @@ from fairlead.model.image import (
     HistoryEntry,
     Image,
     ImageConfig,
+    Origin,
     RootFilesystem,
 )
 
@@ -234,7 +235,7 @@ class ContainerStorage:
         config: ImageConfig,
         author: str,
         comment: str,
-        created_by: str = "",
+        origin: Origin | None = None,
     ) -> Image:
         """A new image of the parent's layers and the container's changes."""
         name = _new_name(reference) if reference else None
@@ -248,9 +249,10 @@ class ContainerStorage:
                 digest = await asyncio.to_thread(layers.write_layer, root.upper, unnamed)
             unnamed.rename(scratch / digest.removeprefix("sha256:"))
             document = _new_document(config, (*below.document.layers, digest), author, comment)
-            command = created_by or " ".join(config.cmd or ())
+            command = " ".join((origin.command if origin else ()) or config.cmd or ())
             event = Event(document.created, command, author, comment)
-            document = replace(document, parent=below.id, history=(*below.document.history, event))
+            history = (*below.document.history, event)
+            document = replace(document, parent=below.id, origin=origin, history=history)
             stored = tuple(zip(below.document.layers, sizes, strict=True))
             return await self._store(scratch, document, stored, name)
 
@@ -301,6 +303,7 @@ class ContainerStorage:
             docker_version=document.docker_version,
             layers=document.layers,
             top_layer=stored.top_layer,
+            origin=document.origin,
         )
 
     async def _name(self, identity: str, *names: Reference) -> None:

@@ -37,6 +37,15 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The container that an image was made of: its id, its image as it was asked for, its command."""
+
+    container_id: str
+    image: str = ""
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """One stored image.  `id` is 64 hex digits without a prefix; `created` an RFC 3339 string."""
 
@@ -54,6 +63,7 @@ class Image:
     docker_version: str = ""
     layers: tuple[str, ...] = ()  # diff ids, "sha256:..."
     top_layer: str = ""  # containers/storage layer id
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

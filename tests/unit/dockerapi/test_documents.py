@@ -1,5 +1,6 @@
 """Networks, images, volumes, execs, events, stats and the system, as Docker 20.10 shows them."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 import pytest
@@ -11,7 +12,7 @@ from fairlead.dockerapi.stats import Sample, render_stats
 from fairlead.dockerapi.version import NEWEST, Version
 from fairlead.model.container import Volume
 from fairlead.model.errors import Failed, InvalidParameter
-from fairlead.model.image import HistoryEntry, Image, ImageConfig
+from fairlead.model.image import HistoryEntry, Image, ImageConfig, Origin
 from fairlead.model.network import Network, Pool
 from fairlead.model.views import Event, ExecView, HostFacts, ImageView, NetworkView, Usage
 from tests.unit.dockerapi.documents import BLUE, ID, MINUTE, endpoint, view
@@ -226,6 +227,15 @@ def test_an_image_inspected() -> None:
     assert document["RootFS"] == {"Type": "layers", "Layers": ["sha256:5577"]}
     gone = {"Container", "ContainerConfig", "VirtualSize"}
     assert gone <= set(document) and not gone & set(image.render_inspect(BUSYBOX, NEWEST))
+
+
+def test_an_image_made_of_a_container_says_so() -> None:
+    made = replace(BUSYBOX, origin=Origin("c" * 64, "base:1", ("touch", "it")))
+    for version in (V41, NEWEST):
+        document = image.render_inspect(made, version)
+        assert document["Container"] == "c" * 64
+        assert document["ContainerConfig"]["Image"] == "base:1"  # type: ignore[index]
+        assert document["ContainerConfig"]["Cmd"] == ["touch", "it"]  # type: ignore[index]
 
 
 def test_the_history_of_an_image() -> None:
