@@ -13,7 +13,7 @@ from fairlead.engine.references import References
 from fairlead.model.commands import CreateContainer
 from fairlead.model.container import Config, Container, HostConfig
 from fairlead.model.endpoint import Attachment
-from fairlead.model.errors import Failed, FairleadError, InvalidParameter
+from fairlead.model.errors import Failed, FairleadError, InvalidParameter, NotFound
 
 CONFLICT = "conflicting options: "
 HOST_LINKS = (
