@@ -253,9 +253,16 @@ _IMAGES = {
         "Give an image another name", "repo! tag", answers=(201,), answer_type="", errors=_HELD
     ),
     "DELETE /images/{name}": Operation("Remove an image", "force? noprune?", answer=_LIST, errors=_HELD),
+    "GET /distribution/{name}/json": Operation(
+        "Ask a registry what it has under a name",
+        answer=_OBJECT,
+        headers=_AUTH,
+        errors=(400, 401, 404, 500),
+        reasons=_REGISTRY,
+    ),
     "POST /build": Operation(
         "Make an image from a Dockerfile",
-        "dockerfile t* buildargs{} labels{} target nocache? pull? q? networkmode extrahosts memory# memswap# "
+        "dockerfile t* buildargs{} labels{} target nocache? pull? q? networkmode extrahosts* cachefrom memory# memswap# "
         "cpushares# cpuperiod# cpuquota# shmsize# cpusetcpus cpusetmems ulimits version squash? remote "
         "outputs platform",
         body=_BYTES,
@@ -326,6 +333,11 @@ _NONE = "This engine leaves it out"
 _LEFT_OUT = {
     "GET /images/search": Operation("Search for images", errors=(400, 501), reasons={501: _NONE}),
     "GET /plugins": Operation("List plugins: there are none", answer=_LIST),
+    "GET /plugins/privileges": Operation("List what a plugin may do: there is none", answer=_LIST),
+    "DELETE /plugins/{name}": Operation("Remove a plugin: there is none", errors=_FOUND),
+    "POST /swarm/leave": Operation(
+        "Leave a swarm", errors=(400, 503), reasons={503: "This node is in no swarm"}
+    ),
     "GET /plugins/{name}/json": Operation("Show a plugin: there is none", errors=_FOUND),
     "POST /swarm/init": Operation("Make a swarm", errors=(400, 501), reasons={501: _NONE}),
     "POST /swarm/join": Operation("Join a swarm", errors=(400, 501), reasons={501: _NONE}),
@@ -344,7 +356,7 @@ OPERATIONS: Mapping[str, Operation] = {
 REFUSED: Mapping[str, Operation] = {
     **{
         area: Operation(_NONE, answers=(), errors=(400, 501), reasons={501: _NONE})
-        for area in ("plugins", "session", "grpc", "distribution")
+        for area in ("plugins", "session", "grpc")
     },
     **{
         area: Operation(_NONE, answers=(), errors=(400, 503), reasons={503: "This node is no swarm manager"})

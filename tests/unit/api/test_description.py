@@ -105,7 +105,7 @@ def flat_reads(route: Route) -> set[str]:
     """What parsers that get the whole query at once ask it for."""
     query = Recorder({})
     if route.path == "/build":
-        build.parse_build(query, (), {}, "amd64")
+        build.parse_build(query, (), (), {}, "amd64")
     if route.path == "/commit":
         container_parse.parse_commit(None, query, (), True)
     return query.asked
@@ -150,6 +150,8 @@ GOOD = {
     "UTSMode": "host", "UsernsMode": "host", "Interval": 0, "Timeout": 0, "StartPeriod": 0, "StartInterval": 0,
     "Test": ["CMD"], "CgroupPermissions": "r", "DetachKeys": "a", "MaximumRetryCount": 0, "DeviceRequests": [],
     "LinkLocalIPs": ["fe80::1"], "AuxiliaryAddresses": {"a": "10.9.0.9"}, "Subpath": "",
+    "Isolation": "", "Runtime": "", "StorageOpt": {}, "SecurityOpt": ["no-new-privileges"],
+    "KernelMemory": 0,
 }  # fmt: skip
 
 
