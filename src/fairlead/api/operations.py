@@ -262,9 +262,9 @@ _IMAGES = {
     ),
     "POST /build": Operation(
         "Make an image from a Dockerfile",
-        "dockerfile t* buildargs{} labels{} target nocache? pull? q? networkmode extrahosts* cachefrom memory# memswap# "
-        "cpushares# cpuperiod# cpuquota# shmsize# cpusetcpus cpusetmems ulimits version squash? remote "
-        "outputs platform",
+        "dockerfile t* buildargs{} labels{} target nocache? pull? q? networkmode extrahosts* cachefrom "
+        "memory# memswap# cpushares# cpuperiod# cpuquota# shmsize# cpusetcpus cpusetmems "
+        "ulimits version squash? remote outputs platform",
         body=_BYTES,
         body_type=TAR,
         headers=("X-Registry-Config",),
