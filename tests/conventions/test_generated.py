@@ -22,11 +22,11 @@ def printed(script: str) -> str:
 
 def test_the_configuration_reference_is_current() -> None:
     text = (ROOT / "docs/configuration.md").read_text()
-    assert text.partition("<!-- made by scripts/configuration -->\n")[2] == printed("configuration")
+    assert text.partition("<!-- made by scripts/configuration.py -->\n")[2] == printed("configuration.py")
 
 
 def test_the_manual_page_has_every_command() -> None:
-    page = printed("manual")
+    page = printed("manual.py")
     listed = [name for name, place in {**COMMANDS, **FURTHER}.items() if not place.hidden]
     missing = [name for name in listed if f".SS fairlead {name}\n" not in page.replace("\\-", "-")]
     assert missing == []

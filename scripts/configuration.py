@@ -12,7 +12,10 @@ _FLAGS = {
 
 def table() -> str:
     """A line for each option, by the name of its flag."""
-    lines = ["| Flag | Key in `daemon.json` | Value there | What it says | At SIGHUP |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        "| Flag | Key in `daemon.json` | Value there | What it says | At SIGHUP |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for option in sorted(OPTIONS, key=lambda each: each.name):
         flags = ", ".join(f"`{flag}{_FLAGS.get(option.kind, ' TEXT ...')}`" for flag in option.flags)
         key = f"`{option.key}`" if option.key else ""
