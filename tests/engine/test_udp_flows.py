@@ -13,6 +13,7 @@ from fairlead.lab.host import Host
 from fairlead.lab.lab import Lab
 
 REPETITIONS = int(os.environ.get("UDP_REPETITIONS", "4"))
+SENDINGS = 2400 + 300 * REPETITIONS  # two minutes, and a quarter of one for each repetition
 PATIENCE = (
     10.0  # seconds until a datagram must have come; a flow that has stuck never ends while somebody sends
 )
@@ -21,7 +22,7 @@ NETWORK = "docker network create --ipv6 --subnet 10.9.0.0/24 --subnet fd09::/64 
 PUBLISHED = {5000: 53, 5100: 54, 5201: 56, 5300: 57}
 PUBLISH = "-p 5000:53/udp -p {host}:5100:54/udp -p 5200-5202:55-57/udp -p 5300:57/udp"
 
-# Sends a number to each place ("ADDRESS PORT") every 50 ms, for two minutes at most, always from the same ports.
+# Sends a number to each place ("ADDRESS PORT") every 50 ms, so many times, always from the same ports.
 SENDER = """
 import socket, sys, time
 places = []
@@ -31,7 +32,7 @@ for number, text in enumerate(sys.argv[2].split(",")):
     each = socket.socket(family, socket.SOCK_DGRAM)
     each.bind(("", 41000 + number))
     places.append((each, (address, int(port)), f"{sys.argv[1]} {text}".encode()))
-for _ in range(2400):
+for _ in range(int(sys.argv[3])):
     for each, place, text in places:
         try:
             each.sendto(text, place)
@@ -72,7 +73,7 @@ def places(lab: Lab, host: Host) -> Iterator[list[str]]:
     # Straight to an address that a container will have: nothing of this is published.
     asked = {**sent, "host": [*sent["host"], "10.9.0.66 53"]}
     started = [
-        machine.start(["python3", "-c", SENDER, name, ",".join(asked[name])])
+        machine.start(["python3", "-c", SENDER, name, ",".join(asked[name]), str(SENDINGS)])
         for name, machine in (("lan", lab.outside), ("host", host))
     ]
     yield [f"{name} {place}" for name, texts in sent.items() for place in texts]
