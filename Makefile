@@ -17,7 +17,7 @@ demo-overlay: setup ## one network over three hosts, which share nothing but etc
 	@$(VENV)/python examples/demo_overlay.py
 
 test: lint ## format, lint, types, layers, then every test
-	@$(VENV)/python -m pytest $(PYTEST_ARGUMENTS)
+	@$(VENV)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGUMENTS)
 
 unit: setup ## the tests that need neither root nor time
 	@$(VENV)/python -m pytest -q tests/unit tests/laws tests/contract tests/conventions

@@ -13,7 +13,7 @@ from typing import Any
 
 from fairlead.dns import wire
 from fairlead.dns.answer import answer
-from fairlead.dns.wire import Malformed
+from fairlead.dns.wire import Malformed, Query
 from fairlead.dns.zone import Zone, view_of
 from fairlead.libnftables import Libnftables
 from fairlead.model.host import Resolver
@@ -78,6 +78,8 @@ class SandboxResolver:
         self._conversations: dict[Conversation, asyncio.Task[Any]] = {}
         # Answers by their query, both without the id, for as long as no name changes.
         self._kept: dict[bytes, bytes] = {}
+        # Queries that are asked outside, by the same, for as long.
+        self._outward: dict[bytes, Query] = {}
         self._kept_of = -1  # the zone's version
         self.set(value)
         opened = opened or _open(namespaces, name)
@@ -155,6 +157,7 @@ class SandboxResolver:
         kept = self._kept
         if self._kept_of != self._zone.version:
             kept.clear()
+            self._outward.clear()
             self._kept_of = self._zone.version
         for client, message in BATCH.exchange(self._udp.fileno(), kept):
             self._answer(False, message, partial(self._send, client))
@@ -167,6 +170,10 @@ class SandboxResolver:
             return
 
     def _answer(self, by_tcp: bool, message: bytes, deliver: Callable[[bytes], None]) -> None:
+        before = None if by_tcp else self._outward.get(message[2:])
+        if before is not None:
+            self._ask(Query(message, *before[1:]), by_tcp, deliver)
+            return
         try:
             query = wire.parse(message)
         except Malformed:
@@ -177,16 +184,27 @@ class SandboxResolver:
             return
         limit = wire.LONGEST if by_tcp else query.limit
         found = answer(query, self._zone, self._view, random.getrandbits(16), limit)
+        if not by_tcp:
+            self._keep(query, found)
         if found is None:
-            self._outside.ask(Question(query, self.name, by_tcp, deliver), self._view.upstreams)
-            return
-        self._tally.here += 1
-        # Where there are several addresses, they take turns.
-        if not by_tcp and wire.answer_count(found) < 2 and len(found) <= ROOM:
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.clear()
-            self._kept[message[2:]] = found[2:]
-        deliver(found)
+            self._ask(query, by_tcp, deliver)
+        else:
+            self._tally.here += 1
+            deliver(found)
+
+    def _ask(self, query: Query, by_tcp: bool, deliver: Callable[[bytes], None]) -> None:
+        self._outside.ask(Question(query, self.name, by_tcp, deliver), self._view.upstreams)
+
+    def _keep(self, query: Query, found: bytes | None) -> None:
+        """Remember what a query by UDP was answered, or that it is asked outside."""
+        for kept in (self._kept, self._outward):
+            if len(kept) >= MOST_KEPT:
+                kept.clear()
+        if found is None:
+            self._outward[query.message[2:]] = query
+        elif wire.answer_count(found) < 2 and len(found) <= ROOM:
+            # Where there are several addresses, they take turns.
+            self._kept[query.message[2:]] = found[2:]
 
     def _accept(self) -> None:
         for _ in range(AT_ONCE):
