@@ -96,7 +96,7 @@ def test_containers_are_back_on_it_when_it_comes_back(own: Host) -> None:
     assert "to bridge br0: there is no link br0" in own.run("docker restart -t 0 box").stderr
     own.run(MADE, check=True)
     assert own.run("docker start box").ok
-    assert own.run("docker exec box ping -c 1 -W 2 10.77.0.254").ok
+    assert own.run("docker exec box ping -c 2 -W 4 10.77.0.254").ok
     own.run(f"ip link del br0; {MADE}", check=True)
     assert until(lambda: own.run("docker exec box ping -c 1 -W 1 10.77.0.254").ok)
 

@@ -152,7 +152,7 @@ def test_an_isolated_network_is_a_bridge_without_an_address(clean: Host) -> None
     clean.run(f"docker network create --internal -o {MODE4}=isolated -o {BRIDGE}name=apart apart", check=True)
     assert clean.run("ip -4 -br addr show apart").stdout.split()[2:] == []
     clean.run("docker run -d --name one --network apart busybox sleep 1000", check=True)
-    inside = clean.run("docker run --rm --network apart busybox sh -c 'ip route; ping -c 1 -W 2 one'")
+    inside = clean.run("docker run --rm --network apart busybox sh -c 'ip route; ping -c 2 -W 4 one'")
     assert inside.ok and "default" not in inside.stdout
 
 
@@ -167,7 +167,7 @@ def test_a_routed_network_is_known_by_its_own_addresses(lab: Lab, clean: Host) -
     assert clean.run("ss -Htln sport 8080").stdout == ""
     assert "It works" in outside.run("curl -s -m 5 http://10.6.0.2/").stdout
     assert not outside.run("curl -s -m 1 http://10.6.0.3/").ok
-    assert outside.run("ping -c 1 -W 2 10.6.0.3").ok
+    assert outside.run("ping -c 2 -W 4 10.6.0.3").ok
     ask = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 203.0.113.10 80"
     told = clean.run(f'docker run --rm --network routed busybox sh -c "{ask}"').stdout
     assert "outside saw 10.6.0.4" in told, "its packets leave with its own address"

@@ -53,7 +53,7 @@ def test_an_endpoint_is_as_it_was_asked_for(blue: Host, running: bool) -> None:
     settings = "/proc/sys/net/ipv4/conf/wan/log_martians /proc/sys/net/ipv4/neigh/wan/app_solicit"
     assert blue.run(f"docker exec box cat {settings}").stdout.split() == ["1", "3"]
     assert "10.8.0.77" in blue.run("docker exec box cat /etc/hosts").stdout
-    assert blue.run("docker run --rm --network blue busybox ping -c 1 -W 2 db").ok
+    assert blue.run("docker run --rm --network blue busybox ping -c 2 -W 4 db").ok
     blue.run("docker restart -t 0 box", check=True)
     assert blue.run("docker exec box ls /sys/class/net").stdout.split() == ["eth0", "lo", "wan"]
     blue.run("docker network disconnect blue box", check=True)

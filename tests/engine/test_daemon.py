@@ -80,10 +80,10 @@ def test_containers_live_on_without_a_daemon(clean: Host, end: str) -> None:
     clean.run("docker run -d --name box -p 8080:80 web", check=True)
     before = clean.run(LINE, check=True).stdout
     clean.stop_engine() if end == "stop" else clean.kill_engine()
-    assert clean.run("curl -sf -m 2 http://127.0.0.1:8080/", check=True).stdout
+    assert clean.run("curl -sf -m 10 http://127.0.0.1:8080/", check=True).stdout
     clean.start_engine()
     assert clean.run(LINE, check=True).stdout == before
-    assert clean.run("curl -sf -m 2 http://127.0.0.1:8080/", check=True).stdout
+    assert clean.run("curl -sf -m 10 http://127.0.0.1:8080/", check=True).stdout
 
 
 def test_an_end_that_nobody_saw_is_known_to_the_next_daemon(clean: Host) -> None:

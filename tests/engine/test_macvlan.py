@@ -39,7 +39,7 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
 
 def pings(host: Host, address: str, container: str = "") -> bool:
     inside = f"docker exec {container} " if container else ""
-    return host.run(f"{inside}ping -c 1 -W 1 {address}").ok
+    return host.run(f"{inside}ping -c 2 -W 2 {address}").ok
 
 
 def refused(host: Host, command: str) -> str:
@@ -90,7 +90,7 @@ def test_a_container_comes_and_goes_at_run_time_and_its_way_out_follows(lab: Lab
     assert pings(lab.outside, FIRST)
     tidy.run("docker network disconnect bridge one", check=True)
     assert "via 198.51.100.1 dev eth1" in tidy.run(route).stdout
-    tidy.run(f"docker run --rm --network container:one busybox ping -c 1 -W 1 {FIRST}", check=True)
+    tidy.run(f"docker run --rm --network container:one busybox ping -c 2 -W 4 {FIRST}", check=True)
     tidy.run("docker network disconnect pub one", check=True)
     assert not pings(lab.outside, FIRST)
     tidy.run("docker network connect --ip 198.51.100.200 pub one", check=True)

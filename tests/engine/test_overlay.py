@@ -96,7 +96,7 @@ def test_containers_reach_each_other_by_address_and_name(clean: tuple[Host, Host
     assert reaches(one, "c1", "site")
     # Its way out, and in, is docker_gwbridge.
     assert "It works" in lab.outside.run(f"curl -s -m 3 {two.address}:8080", check=True).stdout
-    assert one.run("docker exec c1 ping -c 1 -W 1 203.0.113.10").ok
+    assert one.run("docker exec c1 ping -c 2 -W 4 203.0.113.10").ok
     shown = json.loads(two.run("docker inspect c2", check=True).stdout)[0]["NetworkSettings"]
     assert list(shown["Networks"]) == ["demo"]
     assert shown["Networks"]["demo"]["Gateway"] == ""
@@ -124,7 +124,7 @@ def test_networks_come_and_go_at_run_time(clean: tuple[Host, Host]) -> None:
     until(lambda: reaches(one, "c1", "c2"))
     one.run("docker network connect demo c1", check=True)
     assert one.run(links).stdout == "lo eth0 eth1 eth2\n"
-    assert one.run("docker exec c1 ping -c 1 -W 1 203.0.113.10").ok
+    assert one.run("docker exec c1 ping -c 2 -W 4 203.0.113.10").ok
     one.run("docker network disconnect demo c1", check=True)
     assert one.run(links).stdout == "lo eth0\n"
     two.run("docker network disconnect inner c2", check=True)
