@@ -169,7 +169,7 @@ def test_a_session_that_ends_midway_leaves_no_stale_entry(monkeypatch: pytest.Mo
             await known(network.id, two)
             await two.join(network.id, "own")
             place = await one.join(network.id, "a")
-            await until(lambda: place.id in two.records.remotes)
+            await until(lambda: any(type(key) is FdbKey and value for key, value in two.paper.there.items()))
             async with two.cluster.presence.turn:
                 pass
             go_on, observe = asyncio.Event(), two.paper.observe
