@@ -187,6 +187,11 @@ def write(results: Results, facts: dict[str, str], directory: Path) -> str:
     return text
 
 
+def _say(line: str) -> None:
+    """Print at once: whoever waits for an hour wants to see how far it is."""
+    print(time.strftime("%H:%M:%S"), line, flush=True)
+
+
 def main() -> int:
     """Parse the command line, measure, write, print."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that the lab is taken down
@@ -215,8 +220,9 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=HERE / "results", help="the directory to write to")
     parser.add_argument("--hosts", type=int, default=200, help="of the part scale")
     parser.add_argument("--endpoints", type=int, default=50, help="of each host in the part scale")
-    parser.add_argument("--containers", type=int, help="of the part upgrades")
-    parser.add_argument("--rounds", type=int, help="of the part upgrades")
+    parser.add_argument("--containers", type=int, help="of the parts rounds and upgrades")
+    parser.add_argument("--rounds", type=int, help="of the parts rounds and upgrades")
+    parser.add_argument("--addresses", type=int, help="of each host in the part rounds")
     parser.add_argument("--ways", help="of the part upgrades: of kill, stop, upgrade, separated by commas")
     parser.add_argument("--seed", type=int, default=1, help="of the parts injuries and upgrades")
     parser.add_argument("--injuries", type=int, help="how many, of the part injuries")
@@ -240,7 +246,8 @@ def main() -> int:
         print("\n".join(wrong) or "nothing was wrong")
         return 1 if wrong else 0
     if options.part == "rounds":
-        wrong = rounds.measure(rounds.Plan.quick() if options.quick else rounds.Plan.full(), print)
+        plan = rounds.Plan.quick() if options.quick else rounds.Plan.full()
+        wrong = rounds.measure(plan.changed(options.containers, options.rounds, options.addresses), _say)
         print("\n".join(wrong) or "nothing was wrong")
         return 1 if wrong else 0
     if options.part == "upgrades":

@@ -6,12 +6,11 @@ store says, and that containers reach each other.
 
 import json
 import os
-import random
 import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,15 @@ from fairlead.lab import images
 from fairlead.lab.etcd import CLIENTS, Etcd
 from fairlead.lab.host import Host
 from fairlead.lab.lab import Lab
+from fairlead.model.errors import FairleadError
 from fairlead.overlay.keys import ROOT
 
 ENGINES = 3
 NETWORK, SUBNET = "rounds", "10.60.0.0/20"
 FLAGS = ("--cluster-store-opt", "discovery.ttl=3")
 IN_LINE = 5.0  # seconds until the tables must agree, and as many for answers after that
-SAMPLE = 3  # containers that each asks
+TABLE = Path("/proc/net/stat/arp_cache")  # a line for each processor; only in the machine's own namespace
+TRACE = 60  # lines of a log that belong to an error, at most
 PATIENCE = 60.0  # seconds for what is not measured
 
 
@@ -38,26 +39,36 @@ class Plan:
     containers: int
     rounds: int
     heirs: int  # addresses of a dead host that others take
-    addresses: int  # that each host takes from one subnet
+    addresses: int  # that each host takes from one subnet; 0: that part is left out
 
     @staticmethod
     def full() -> "Plan":
-        """To find what happens rarely; more containers fill the kernel's one table of neighbours."""
-        return Plan(containers=60, rounds=50, heirs=10, addresses=1000)
+        """To find what happens rarely."""
+        return Plan(containers=100, rounds=50, heirs=10, addresses=1000)
 
     @staticmethod
     def quick() -> "Plan":
         """A look."""
         return Plan(containers=12, rounds=3, heirs=2, addresses=50)
 
+    def changed(self, containers: int | None, rounds: int | None, addresses: int | None) -> "Plan":
+        """The same with other numbers, where there are any."""
+        said = {"containers": containers, "rounds": rounds, "addresses": addresses}
+        plan = replace(self, **{name: value for name, value in said.items() if value is not None})
+        return replace(plan, heirs=min(plan.heirs, plan.containers // ENGINES))
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one comparison found: seconds until the tables agreed, and until all answered; what never did."""
+    """What one comparison found: seconds until the tables agreed, and until all answered; what never did.
+
+    `full`: how often meanwhile the kernel's table of neighbours was.
+    """
 
     agreed: float
     answered: float
     pairs: int
+    full: int
     wrong: list[str] = field(default_factory=list)
 
 
@@ -107,7 +118,7 @@ class Rounds:
 
     def check(self, hosts: Sequence[Host], expected: int, claims: bool = True) -> Found:
         """Look until everything is in line on these hosts, or time is up.  Seconds count from now."""
-        began, pairs, wrong = time.monotonic(), 0, ["nothing was looked at"]
+        began, wrong = time.monotonic(), ["nothing was looked at"]
         with ThreadPoolExecutor(len(hosts)) as pool:
             while wrong and time.monotonic() - began < IN_LINE:
                 places = self.places()
@@ -117,11 +128,10 @@ class Rounds:
                 for found in pool.map(self._compare, hosts, repeat(places)):
                     wrong += found
             agreed = time.monotonic() - began
-            steps = random.sample(range(1, len(places)), min(SAMPLE, len(places) - 1))
-            for missing, asked in pool.map(self._ping, hosts, repeat(places), repeat(steps), repeat(IN_LINE)):
-                wrong += missing
-                pairs += asked
-        return Found(agreed, time.monotonic() - began, pairs, wrong)
+        full = overflows()
+        missing, pairs = self._silent(hosts, places)
+        wrong += missing
+        return Found(agreed, time.monotonic() - began, pairs, overflows() - full, wrong)
 
     def _claimed(self, places: list[dict[str, Any]]) -> list[str]:
         held = {key.rpartition("/")[2]: value["endpoint"] for key, value in self._stored("claims").items()}
@@ -154,25 +164,19 @@ class Rounds:
         return wrong
 
     @staticmethod
-    def _ping(
-        host: Host, places: list[dict[str, Any]], steps: list[int], seconds: float
-    ) -> tuple[list[str], int]:
-        """What does not answer from the containers of a host, and how many pairs were asked.
-
-        Everybody asks and is asked as often.  Not all pairs at once: the virtual hosts share one
-        kernel, whose table of neighbours has room for 1024 in all namespaces together.
-        """
-        targets = [each["ipv4"].partition("/")[0] for each in places]
-        pairs = {
-            each["container"]: [targets[(number + step) % len(targets)] for step in steps]
-            for number, each in enumerate(places)
-            if each["vtep"] == host.address
+    def _silent(hosts: Sequence[Host], places: list[dict[str, Any]]) -> tuple[list[str], int]:
+        """What does not answer the containers of these hosts, and how many pairs were asked: all."""
+        roots = {host.address: Path(f"/proc/{host.pid}/root/run/netns") for host in hosts}
+        names = {each["ipv4"].partition("/")[0]: each["container"] for each in places}
+        paths = {
+            each["ipv4"].partition("/")[0]: roots[each["vtep"]] / each["container"]
+            for each in places
+            if each["vtep"] in roots
         }
-        request = json.dumps({"pairs": pairs, "seconds": seconds})
-        result = host.run([sys.executable, rounds_ping.__file__], input=request, check=True)
-        missing = json.loads(result.stdout)["missing"]
-        wrong = [f"{name} on {host.name} does not reach {address}" for name, address in missing]
-        return wrong, len(pairs) * len(steps)
+        missing = rounds_ping.silent(paths, IN_LINE)
+        return [f"{names[one]} does not reach {names[other]}" for one, other in missing], len(paths) * (
+            len(paths) - 1
+        )
 
     # -- a round -----------------------------------------------------------------------------------
 
@@ -247,28 +251,51 @@ def _until(holds: Callable[[], object]) -> None:
 
 def measure(plan: Plan, tell: Callable[[str], None]) -> list[str]:
     """All rounds, then the addresses: everything that was not as it should be."""
-    wrong: list[str] = []
     with Lab(f"bench-{os.getpid()}", hosts=1 + ENGINES) as lab:
         rounds = Rounds(lab, plan)
-        rounds.prepare()
-        found = rounds.check(rounds.hosts, plan.containers)
-        tell(f"at first: {_told(found)}")
-        wrong += [f"at first: {text}" for text in found.wrong]
-        for number in range(plan.rounds):
-            for when, found in zip(("without", "together"), rounds.play(number), strict=True):
-                tell(f"round {number + 1}, {when}: {_told(found)}")
-                wrong += [f"round {number + 1}, {when}: {text}" for text in found.wrong]
-        rounds.clear()
-        addresses = rounds.addresses()
-        tell(f"addresses: {json.dumps(addresses)}")
-        whole = ENGINES * plan.addresses
-        if (addresses["taken"], addresses["different"], addresses["claimed"]) != (whole,) * 3 or addresses[
-            "left"
-        ]:
-            wrong.append(f"addresses: {json.dumps(addresses)}")
+        try:
+            wrong = _played(rounds, plan, tell)
+        except (FairleadError, RuntimeError) as error:
+            wrong = [f"the rounds ended early: {error}"]
+        return wrong + [f"{host.name}'s engine: {line}" for host in rounds.hosts for line in faults(host)]
+
+
+def _played(rounds: Rounds, plan: Plan, tell: Callable[[str], None]) -> list[str]:
+    rounds.prepare()
+    found = rounds.check(rounds.hosts, plan.containers)
+    tell(f"at first: {_told(found)}")
+    wrong = [f"at first: {text}" for text in found.wrong]
+    for number in range(plan.rounds):
+        for when, found in zip(("without", "together"), rounds.play(number), strict=True):
+            tell(f"round {number + 1}, {when}: {_told(found)}")
+            wrong += [f"round {number + 1}, {when}: {text}" for text in found.wrong]
+    rounds.clear()
+    if not plan.addresses:
+        return wrong
+    addresses = rounds.addresses()
+    tell(f"addresses: {json.dumps(addresses)}")
+    whole = ENGINES * plan.addresses
+    if (addresses["taken"], addresses["different"], addresses["claimed"]) != (whole,) * 3 or addresses[
+        "left"
+    ]:
+        wrong.append(f"addresses: {json.dumps(addresses)}")
     return wrong
+
+
+def faults(host: Host) -> list[str]:
+    """What an engine's log has of errors that nobody expected, each with the lines before it."""
+    lines = host.engine.log(lines=1_000_000).splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("Traceback")]
+    return [line for start in starts for line in lines[max(0, start - 1) : start + TRACE]]
+
+
+def overflows() -> int:
+    """How often the kernel's table of IPv4 neighbours was full: one for all namespaces of the machine."""
+    return sum(int(line.split()[-1], 16) for line in TABLE.read_text().splitlines()[1:])
 
 
 def _told(found: Found) -> str:
     verdict = f"{len(found.wrong)} wrong: {found.wrong[:3]}" if found.wrong else "nothing wrong"
-    return f"tables after {found.agreed:.1f} s, {found.pairs} pairs after {found.answered:.1f} s, {verdict}"
+    full = f", table of neighbours full {found.full} times" if found.full else ""
+    pairs = f"{found.pairs} pairs after {found.answered:.1f} s{full}"
+    return f"tables after {found.agreed:.1f} s, {pairs}, {verdict}"
