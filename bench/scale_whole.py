@@ -34,6 +34,7 @@ from fairlead.model.errors import Unavailable
 from fairlead.model.host import FdbKey, Key, State, Step, Value
 from fairlead.model.network import Network, Pool
 from fairlead.model.records import HostRecord
+from fairlead.model.surroundings import NeighbourTable
 from fairlead.model.views import HostFacts
 from fairlead.planner.overlay import TUNNEL, overlay_namespace
 from fairlead.reconcile.converge import Reconciler
@@ -81,6 +82,10 @@ class PaperMachine:
     async def addresses(self) -> Sequence[Address]:
         """Its addresses."""
         return [self.own]
+
+    async def neighbour_table(self) -> NeighbourTable:
+        """Room enough."""
+        return NeighbourTable()
 
     async def routes(self) -> Sequence[Subnet]:
         """No routes."""

@@ -7,6 +7,7 @@ from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.audit import Holding
 from fairlead.model.host import Key, State, Step
 from fairlead.model.records import RecordChange, Records
+from fairlead.model.surroundings import NeighbourTable
 from fairlead.model.views import HostFacts
 
 
@@ -118,6 +119,10 @@ class Machine(Protocol):
 
     async def uplink_mtu(self) -> int:
         """The MTU of the link that the default route uses, 1500 if there is none."""
+        ...
+
+    async def neighbour_table(self) -> NeighbourTable:
+        """The kernel's table of IPv4 neighbours, which all network namespaces share.  Failed."""
         ...
 
     async def facts(self) -> HostFacts:

@@ -12,11 +12,12 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from fairlead.kernel.messages import link_named, read_link_index
+from fairlead.kernel.neighbour_table import neighbour_table
 from fairlead.kernel.netlink import Conversation, Refused
 from fairlead.kernel.routing import addresses_of, read_address
 from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.errors import Failed
-from fairlead.model.surroundings import USUAL_MTU
+from fairlead.model.surroundings import USUAL_MTU, NeighbourTable
 from fairlead.model.views import HostFacts
 
 RTF_UP = 0x0001  # linux/route.h
@@ -79,6 +80,13 @@ class HostMachine:
         links = uplinks4(_text("/proc/net/route")) or uplinks6(_text("/proc/net/ipv6_route"))
         sizes = [_text(f"/sys/class/net/{link}/mtu").strip() for link in links]
         return min((int(size) for size in sizes if size.isdigit()), default=USUAL_MTU)
+
+    async def neighbour_table(self) -> NeighbourTable:
+        """The kernel's table of IPv4 neighbours, which all network namespaces share."""
+        try:
+            return neighbour_table()
+        except Refused as error:
+            raise Failed(f"cannot read the kernel's table of neighbours: {error.reason}") from error
 
     async def facts(self) -> HostFacts:
         """Name, kernel, processors and memory of this machine."""

@@ -19,6 +19,7 @@ from fairlead.model.config import Settings
 from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.network import Network, Pool
 from fairlead.model.records import HostRecord, Records
+from fairlead.model.surroundings import NeighbourTable
 from fairlead.model.views import HostFacts
 from fairlead.overlay.copy import StoreCopy
 from fairlead.reconcile.converge import Reconciler
@@ -49,9 +50,13 @@ class PaperHost(FakeHost):
     """A host with one address."""
 
     own: str = "198.51.100.1"
+    table: NeighbourTable = NeighbourTable(1024, 5)
 
     async def addresses(self) -> Sequence[Address]:
         return [ip_address("127.0.0.1"), ip_address(self.own)]
+
+    async def neighbour_table(self) -> NeighbourTable:
+        return self.table
 
     async def routes(self) -> Sequence[Subnet]:
         return []
