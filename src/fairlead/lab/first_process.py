@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fairlead import process
 from fairlead.lab.addresses import GATEWAY
+from fairlead.model.errors import Failed
 
 # An engine must not share these with the machine; they are empty in the host.
 PRIVATE_DIRECTORIES = (
@@ -33,9 +34,17 @@ def _mount(*words: str) -> None:
 
 def _unmount_below(top: str) -> None:
     """Take the machine's mounts at `top` and below away, in this host; hidden ones would still be listed."""
+    while points := _points_below(top):
+        for point in reversed(points):
+            taken = process.call(["umount", "--lazy", str(point)])
+            # One whose file somebody deletes on the machine goes by itself meanwhile.
+            if taken.code and point in _points_below(top):
+                raise Failed(f"cannot unmount {point}: {taken.complaint}")
+
+
+def _points_below(top: str) -> list[Path]:
     points = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
-    for point in reversed([point for point in points if point.is_relative_to(top)]):
-        process.call(["umount", "--lazy", str(point)], check=True)
+    return [point for point in points if point.is_relative_to(top)]
 
 
 def _private_system() -> None:
