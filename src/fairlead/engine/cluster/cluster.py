@@ -89,8 +89,11 @@ class Cluster:
         """A place on a network that this host's kernel has from now on; `settle` or `leave` follows."""
         self.shared.require_near(f"join network {order.network.name}")
         await self.presence.enter(order.network, order.endpoint_id)
+        self._context.at("cluster enter: network raised")
         try:
-            return await self.claims.acquire(order)
+            place = await self.claims.acquire(order)
+            self._context.at("cluster enter: address claimed")
+            return place
         except BaseException:
             await self.presence.leave(order.network, order.endpoint_id)
             raise
@@ -104,8 +107,10 @@ class Cluster:
         """Give a place back; its record is gone already, or never was."""
         try:
             await self.presence.leave(network, endpoint_id)
+            self._context.at("cluster leave: network lowered")
         finally:
             await self.claims.release(network.id, endpoint_id)
+        self._context.at("cluster leave: address released")
 
     async def say(self, endpoint: Endpoint) -> None:
         """Tell the others that an endpoint is called otherwise."""

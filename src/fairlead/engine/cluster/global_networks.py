@@ -39,6 +39,7 @@ class GlobalNetworks:
         for _ in range(TRIES):
             network = await self._completed(wanted)
             if await self._commit(network):
+                self._context.at("cluster create: network told")
                 return network
         raise Unavailable(f"cannot create network {wanted.name}: other hosts were faster each time")
 
@@ -116,6 +117,7 @@ class GlobalNetworks:
             self._require_unused(known.network)
             key, mark = keys.network(network.id), write_network(known.network, self._shared.copy.own_id)
             done = await self._shared.commit([Unchanged(key, known.changed)], [Write(key, mark)])
+            self._context.at("cluster remove: network marked")
             if done.succeeded and await self._remove_marked(known.network):
                 return
             await self._shared.refresh(key)
@@ -138,6 +140,7 @@ class GlobalNetworks:
         done = await self._shared.commit(
             conditions, [*(Write(each, None) for each in gone), self._moved_counter()]
         )
+        self._context.at("cluster remove: network gone")
         if done.succeeded:
             for claim in left:  # those of hosts that are gone
                 await self._shared.commit([], [Write(claim, None)])

@@ -97,6 +97,7 @@ class Intake:
         networks, tunnels = dict(records.networks), self._presence.tunnels()
         if changes:
             await self._context.ledger.commit(*changes)
+            self._context.at("cluster news: recorded")
         if touched.members:
             await self._admit(tunnels)
         for network_id, pairs in moved.items():

@@ -49,8 +49,10 @@ class Membership:
                 log.warning("this host's lease has ended: it joins anew")
         self.alive = False
         lease = await self._shared.store.grant(self.settings.ttl)
+        self._context.at("cluster join: lease granted")
         host = self._context.records.hosts["host"]
         await self._context.ledger.commit(put(replace(host, lease=lease, generation=host.generation + 1)))
+        self._context.at("cluster join: lease recorded")
         self.alive = True
 
     async def own(self) -> Member:
@@ -65,6 +67,7 @@ class Membership:
         key, value = keys.member(own.id), write_member(own)
         if self._shared.copy.value(key) != value:
             await self._shared.commit([], [Write(key, value, self.lease)])
+            self._context.at("cluster join: others told")
 
     async def pulse(self) -> None:
         """Keep the lease alive for ever.  LeaseEnded, StoreAway."""
@@ -75,6 +78,7 @@ class Membership:
     async def leave(self) -> None:
         """End the lease, and with it all that this host has said."""
         await self._shared.store.revoke(self.lease)
+        self._context.at("cluster part: lease ended")
         self.alive = False
         host = self._context.records.hosts["host"]
         await self._context.ledger.commit(put(replace(host, lease=0)))
