@@ -207,3 +207,28 @@ def test_what_somebody_else_takes_out_of_the_kernel_comes_back(clean: tuple[Host
     assert found.code == 1
     assert mac["MacAddress"] in found.stdout
     until(lambda: reaches(one, "c1", "c2"))
+    # And what somebody else puts in goes.
+    added = f"bridge fdb add 02:42:00:00:00:66 dev vxlan0 self dst {two.address}"
+    one.run(f"ip netns exec {home} {added}", check=True)
+    one.run(f"ip -n {home} neigh add 10.50.0.66 lladdr 02:42:00:00:00:66 dev vxlan0", check=True)
+    shown = f"ip netns exec {home} bridge fdb show dev vxlan0; ip -n {home} neigh show dev vxlan0"
+    until(lambda: "02:42:00:00:00:66" not in one.run(shown, check=True).stdout)
+    assert one.run(verify).ok
+
+
+def test_the_gateway_network_that_is_there_already_is_used(clean: tuple[Host, Host], lab: Lab) -> None:
+    one, _ = clean
+    one.run("docker network rm docker_gwbridge")  # if an overlay network has needed it
+    own = (
+        "docker network create --subnet 192.168.200.0/24 --gateway 192.168.200.9"
+        " -o com.docker.network.bridge.name=docker_gwbridge -o com.docker.network.bridge.enable_icc=false"
+        f" -o com.docker.network.bridge.host_binding_ipv4={one.address} docker_gwbridge"
+    )
+    one.run(own, check=True)
+    one.run("docker run -d --name c1 --network demo -p 8081:80 web", check=True)
+    assert "via 192.168.200.9" in one.run("docker exec c1 ip route show default", check=True).stdout
+    assert one.run("docker exec c1 ping -c 1 -W 1 203.0.113.10").ok
+    assert one.run("docker port c1", check=True).stdout.strip() == f"80/tcp -> {one.address}:8081"
+    assert "It works" in lab.outside.run(f"curl -s -m 3 {one.address}:8081", check=True).stdout
+    assert "has active endpoints" in one.run("docker network rm docker_gwbridge").stderr
+    one.run("docker rm -f c1 && docker network rm docker_gwbridge", check=True)

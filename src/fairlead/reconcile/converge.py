@@ -53,10 +53,14 @@ class Reconciler:
             observed.update(state)
         return observed
 
-    async def surplus(self, explained: State) -> State:
-        """What is there of ours and nothing explains, as a desired state in which it is absent."""
+    async def surplus(self, explained: State, kinds: tuple[type[Key], ...] = ()) -> State:
+        """What is there of ours and nothing explains, as a desired state in which it is absent.
+
+        With `kinds` only who handles these is asked.
+        """
+        asked = [each for each in self.actuators if not kinds or set(kinds) & set(each.handles)]
         found: dict[Key, Value | None] = {}
-        for state in await asyncio.gather(*(actuator.everything() for actuator in self.actuators)):
+        for state in await asyncio.gather(*(actuator.everything() for actuator in asked)):
             found.update(state)
         return {key: None for key in found if explained.get(key) is None}
 

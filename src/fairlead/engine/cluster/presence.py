@@ -19,6 +19,7 @@ from fairlead.planner.overlay import TUNNEL, overlay_namespace, remote_state
 from fairlead.planner.steps import absent, describe, difference, transition
 
 log = logging.getLogger(__name__)
+TOLD = (FdbKey, NeighbourKey)
 
 
 class Presence:
@@ -101,8 +102,8 @@ class Presence:
 
     async def _surplus(self) -> list[FdbKey | NeighbourKey]:
         """What tunnel ends know of containers elsewhere, and no record explains."""
-        found = await self._context.reconciler.surplus(self.state())
-        return [key for key in found if isinstance(key, (FdbKey, NeighbourKey)) and key.link == TUNNEL]
+        found = await self._context.reconciler.surplus(self.state(), TOLD)
+        return [key for key in found if isinstance(key, TOLD) and key.link == TUNNEL]
 
     def state(self) -> State:
         """What the host should have for all global networks."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from fairlead.boundary.cluster import Compacted, LeaseEnded, StoreAway
 from fairlead.engine.cluster.claims import Claims
+from fairlead.engine.cluster.crowding import Crowding
 from fairlead.engine.cluster.global_networks import GlobalNetworks
 from fairlead.engine.cluster.intake import Intake
 from fairlead.engine.cluster.membership import Membership
@@ -51,6 +52,7 @@ class Sessions:
         self._claims = claims
         self._networks = networks
         self._presence = presence
+        self._crowding = Crowding(context)
         self._news = asyncio.Event()  # the watch has noted something
         self.tried = asyncio.Event()  # the store has been asked once, with success or without
 
@@ -138,34 +140,46 @@ class Sessions:
             await clock.sleep(pause(COMPARISON, took))
             began = clock.now()
             await self.compare()
-            await self._presence.clear()
             took = (clock.now() - began) / 1e9
 
     async def _repair(self) -> None:
-        """Whatever somebody else changes in the kernel comes back, with the store or without."""
+        """Whatever somebody else changes in the kernel comes back, or goes, with the store or without."""
         clock, took = self._context.clock, 0.0
         while True:
             await clock.sleep(pause(REPAIR, took))
             began = clock.now()
-            for network in list(self._context.records.networks.values()):
-                if network.scope != "global" or not self._presence.present(network.id):
-                    continue
-                try:
-                    steps = await self._presence.repair(network)
-                except FairleadError as error:
-                    log.error("cannot bring network %s into line: %s", network.name, error.message)
-                    continue
-                except Exception:
-                    log.exception("cannot bring network %s into line", network.name)
-                    continue
-                if steps:
-                    log.warning("network %s was brought into line again: %d steps", network.name, steps)
+            networks = self._context.records.networks.values()
+            present = [
+                each for each in networks if each.scope == "global" and self._presence.present(each.id)
+            ]
+            for network in present:
+                with _told(f"cannot bring network {network.name} into line"):
+                    if steps := await self._presence.repair(network):
+                        log.warning("network %s was brought into line again: %d steps", network.name, steps)
+            if present:
+                with _told(
+                    "cannot look for what overlay networks have been told beyond what they should know"
+                ):
+                    await self._presence.clear()
+                with _told("cannot tell whether the kernel has room for all neighbours"):
+                    await self._crowding.look()
             took = (clock.now() - began) / 1e9
 
 
 def pause(least: float, took: float) -> float:
     """Seconds until something that took so long is done again: large clusters are looked at more rarely."""
     return min(max(least, took / SHARE), RARELY * least)
+
+
+@contextlib.contextmanager
+def _told(failing: str) -> Iterator[None]:
+    """What fails is logged; there will be another try."""
+    try:
+        yield
+    except FairleadError as error:
+        log.error("%s: %s", failing, error.message)
+    except Exception:
+        log.exception("%s", failing)
 
 
 @contextlib.contextmanager
