@@ -7,7 +7,6 @@ machine's own network is not touched.  Ends with an error as soon as something i
 import os
 import signal
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,31 +24,35 @@ APPLICATION = Path(__file__).parent / "flask-redis/app.py"
 ETCDCTL = "etcdctl --endpoints {address}:2379"
 
 
-def load(host: Host, directory: Path) -> None:
-    """Give a host all images, quietly."""
-    for archive in sorted(directory.iterdir()):
-        host.run(f"docker load --quiet --input {archive}", check=True, deadline=120)
+def archives() -> list[list[bytes]]:
+    """The images that each host needs."""
+    with ThreadPoolExecutor() as pool:
+        redis = pool.submit(debian.redis)
+        flask = pool.submit(debian.flask, "flask-redis", APPLICATION.read_bytes())
+        busybox = images.busybox()
+        return [[busybox, redis.result()], [busybox, flask.result()], [busybox]]
 
 
 def begin(story: Story, lab: Lab, etcd: Etcd) -> list[Host]:
-    """The cluster: a store that all agree on, and an engine on each host."""
+    """The cluster: a store that all agree on, and an engine on each host, with its images."""
     hosts = [lab.host(number) for number in range(1, HOSTS + 1)]
     story.chapter(
         "Three hosts on a LAN, with etcd and an engine on each",
         "etcd is the only thing that they share: there is no scheduler and no leader among the engines.",
     )
-    began = time.monotonic()
-    etcd.start()
-    print(f"   three members of etcd agree after {time.monotonic() - began:.1f} s")
-    for host in hosts:
-        host.start_engine(*etcd.engine_flags)
-    print(f"   {BOLD}fairlead daemon {' '.join(etcd.engine_flags)}{PLAIN}")
-    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(HOSTS) as pool:
-        directory = Path(name)
-        (directory / "busybox.tar").write_bytes(images.busybox())
-        (directory / "redis.tar").write_bytes(debian.redis())
-        (directory / "flask.tar").write_bytes(debian.flask("flask-redis", APPLICATION.read_bytes()))
-        list(pool.map(lambda host: load(host, directory), hosts))
+    with ThreadPoolExecutor() as pool:
+        needed = pool.submit(archives)
+        began = time.monotonic()
+        etcd.start()
+        print(f"   three members of etcd agree after {time.monotonic() - began:.1f} s")
+        print(f"   {BOLD}fairlead daemon {' '.join(etcd.engine_flags)}{PLAIN}")
+
+        def start(host: Host, images: list[bytes]) -> None:
+            host.start_engine(*etcd.engine_flags)
+            for archive in images:
+                host.run("docker load --quiet", input=archive, check=True, deadline=120)
+
+        list(pool.map(start, hosts, needed.result()))
     return hosts
 
 
