@@ -145,7 +145,8 @@ def test_without_etcd_all_that_exists_goes_on(clean: tuple[Host, Host], etcd: Et
     try:
         until(lambda: "is away" in one.run("docker network create -d overlay late").stderr)
         assert "is away" in one.run("docker run --rm --network demo busybox true").stderr
-        assert reaches(one, "c1", "c2")
+        assert "is away" in one.run("docker restart -t 0 c1").stderr
+        assert reaches(one, "c1", "c2")  # it was not even stopped
         one.run("docker run --rm busybox true", check=True)
         one.run("docker network create local && docker network rm local", check=True)
         two.stop_engine()

@@ -44,6 +44,15 @@ class Lifecycle:
 
     # -- start -----------------------------------------------------------------------------------
 
+    def require_way_back(self, container_id: str) -> None:
+        """What a running container could not be started without must be there before it is stopped.
+
+        StoreAway if its networks belong to a cluster whose store is away.
+        """
+        stay = self._sandboxes.of(container_id)
+        if stay is not None:
+            self._sandboxes.overlays.require_near(stay.places)
+
     async def start(self, container_id: str, restart_count: int = 0) -> None:
         """Let the container run.  NotModified if it does; other errors in Docker's words, nothing left."""
         context = self._context

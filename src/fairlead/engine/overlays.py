@@ -93,6 +93,12 @@ class Overlays:
             undo.pop_all()
         return entered
 
+    def require_near(self, places: Sequence[tuple[Network, Endpoint]]) -> None:
+        """StoreAway if who gave these places up could not get them back now."""
+        for network, _ in places:
+            if network.scope == "global" and self.cluster is not None:
+                self.cluster.shared.require_near(f"join network {network.name}")
+
     def settle(self, places: Sequence[tuple[Network, Endpoint]]) -> None:
         """These places are among the records now."""
         for network, endpoint in places:

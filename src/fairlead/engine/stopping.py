@@ -151,6 +151,7 @@ class Stopping:
 
     async def _restart(self, container: Container, timeout: int | None, signal: str) -> None:
         if container.state.running:
+            self._lifecycle.require_way_back(container.id)
             number = signal_number(signal or container.config.stop_signal or "TERM")
             await self._end(container, number, self._patience(container, timeout))
             self._tell("stop", container)
