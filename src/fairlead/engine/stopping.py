@@ -23,7 +23,7 @@ from fairlead.model.errors import (
 from fairlead.model.views import WaitResult
 
 STOP_TIMEOUT = 10  # seconds between the stop signal and SIGKILL, unless told otherwise
-KILL_TIMEOUT = 10.0
+KILL_TIMEOUT = 60.0  # seconds for an end after SIGKILL: those of many containers wait for each other
 
 
 def signal_number(text: str) -> int:
