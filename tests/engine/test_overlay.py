@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fairlead.engine.cluster.sessions import RARELY, REPAIR
 from fairlead.lab import images
 from fairlead.lab.etcd import Etcd
 from fairlead.lab.host import Host
@@ -207,13 +208,13 @@ def test_what_somebody_else_takes_out_of_the_kernel_comes_back(clean: tuple[Host
         found = one.run(f"{hurt}; {verify}")
     assert found.code == 1
     assert mac["MacAddress"] in found.stdout
-    until(lambda: reaches(one, "c1", "c2"))
+    until(lambda: reaches(one, "c1", "c2"), RARELY * REPAIR + 15)  # a slow host looks so rarely
     # And what somebody else puts in goes.
     added = f"bridge fdb add 02:42:00:00:00:66 dev vxlan0 self dst {two.address}"
     one.run(f"ip netns exec {home} {added}", check=True)
     one.run(f"ip -n {home} neigh add 10.50.0.66 lladdr 02:42:00:00:00:66 dev vxlan0", check=True)
     shown = f"ip netns exec {home} bridge fdb show dev vxlan0; ip -n {home} neigh show dev vxlan0"
-    until(lambda: "02:42:00:00:00:66" not in one.run(shown, check=True).stdout)
+    until(lambda: "02:42:00:00:00:66" not in one.run(shown, check=True).stdout, limit=RARELY * REPAIR + 15)
     assert one.run(verify).ok
 
 
