@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 GATHERING = 0.03  # seconds in which further hints are gathered
 REST = 4  # a look is followed by a rest of so many times its length
 LONGEST_REST = 1.0  # seconds
+URGENT = {Part.RULES, Part.PORTS, Part.NAMES}  # looked at during a rest, too: it costs little, and matters
 BETWEEN = 1.0  # seconds between looks at what nothing tells of
 SHARE, LONGEST_BETWEEN = 50, 10.0  # or so many times the processor's time that one takes, up to so long
 ANYHOW = 30  # such looks are followed by one at everything that is told of as well
@@ -61,16 +62,25 @@ class Watching:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _work(self) -> None:
+        rested = time.monotonic()
         while True:
             await self._hinted.wait()
             await asyncio.sleep(GATHERING)
-            took = await self._look()
-            await asyncio.sleep(min(REST * took, LONGEST_REST))
+            if (left := rested - time.monotonic()) > 0 and not self._hints & URGENT:
+                self._hinted.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await self._hinted.wait()
+                self._hinted.set()
+                continue
+            took = await self._look(self._hints & URGENT if left > 0 else set(self._hints))
+            rested = max(rested, time.monotonic() + min(REST * took, LONGEST_REST))
 
-    async def _look(self) -> float:
+    async def _look(self, parts: set[Part]) -> float:
         """Seconds that it took."""
-        parts, self._hints = self._hints, set()
-        self._hinted.clear()
+        self._hints -= parts
+        if not self._hints:
+            self._hinted.clear()
         began, spent = time.monotonic(), time.process_time()
         try:
             await self.look(parts)
@@ -78,7 +88,7 @@ class Watching:
             known = isinstance(error, FairleadError)
             what = ", ".join(sorted(parts))
             log.error("cannot look at the %s of this host: %s", what, error, exc_info=not known)
-            self.hint(*parts)
+            asyncio.get_running_loop().call_later(LONGEST_REST, self.hint, *parts)
             return LONGEST_REST
         if parts == {Part.SETTINGS}:
             self._cost = time.process_time() - spent

@@ -31,7 +31,7 @@ def test_hints_are_gathered_and_none_is_lost_while_a_look_is_under_way() -> None
             watching.hint(Part.LINKS)
         assert len(looks) == 1
         go_on.set()
-        await until(lambda: any({Part.RULES, Part.LINKS} <= each for each in looks[1:]))
+        await until(lambda: {Part.RULES, Part.LINKS} <= set().union(*looks[1:]))
         await watching.finish()
 
     asyncio.run(body())
@@ -47,8 +47,31 @@ def test_settings_are_looked_at_again_and_again_and_a_look_that_fails_is_not_the
     async def body() -> None:
         watching = Watching(look, {})
         watching.begin()
-        await until(lambda: len(looks) > 2)
+        await until(lambda: sum(Part.SETTINGS in each for each in looks) > 2)
         await watching.finish()
-        assert all(Part.SETTINGS in each for each in looks)
+
+    asyncio.run(body())
+
+
+def test_rules_are_looked_at_during_the_rest_after_a_long_look() -> None:
+    looks: list[set[Part]] = []
+
+    async def look(parts: Collection[Part]) -> None:
+        looks.append(set(parts))
+        if Part.LINKS in parts:
+            await asyncio.sleep(0.3)
+
+    async def body() -> None:
+        watching = Watching(look, {})
+        watching.begin()
+        await until(lambda: looks)
+        watching.hint(Part.LINKS)
+        await until(lambda: len(looks) > 1)
+        looks.clear()
+        watching.hint(Part.RULES)
+        watching.hint(Part.LINKS)
+        await until(lambda: any(Part.LINKS in each for each in looks))
+        assert any(Part.RULES in each for each in looks)
+        await watching.finish()
 
     asyncio.run(body())
