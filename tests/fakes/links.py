@@ -38,10 +38,15 @@ from fairlead.model.host import (
 LONGEST_NAME = 15
 MTUS = range(68, 65536)
 READ_ONLY = {("kernel", "osrelease"): "6.1.0"}
-GLOBAL = {("net", "ipv4", "ip_forward"): "0"}
+GLOBAL = {
+    ("net", "ipv4", "ip_forward"): "0",
+    ("net", "ipv4", "ip_unprivileged_port_start"): "1024",
+    ("net", "ipv4", "ping_group_range"): "1 0",
+}
 PER_LINK = {
-    "ipv4": {"route_localnet": "0", "arp_ignore": "0"},
-    "ipv6": {"disable_ipv6": "0", "accept_ra": "1", "addr_gen_mode": "0"},
+    ("ipv4", "conf"): {"route_localnet": "0", "arp_ignore": "0", "proxy_arp_pvlan": "0"},
+    ("ipv6", "conf"): {"disable_ipv6": "0", "accept_ra": "1", "addr_gen_mode": "0", "forwarding": "0"},
+    ("ipv4", "neigh"): {"proxy_delay": "80"},
 }
 
 
@@ -206,12 +211,13 @@ class FakeLinks:
         return Foreign(link.kind)
 
     def _setting(self, inside: FakeNamespace, path: tuple[str, ...]) -> str | None:
-        if len(path) == 5 and path[0] == "net" and path[2] == "conf":
-            _, family, _, link, name = path
-            default = PER_LINK.get(family, {}).get(name)
+        if len(path) == 5 and path[0] == "net" and path[2] in ("conf", "neigh"):
+            _, family, kind, link, name = path
+            default = PER_LINK.get((family, kind), {}).get(name)
             if link not in inside.links and link not in ("all", "default"):
                 return None
-            return inside.settings.get(path, default)
+            new = inside.settings.get((*path[:3], "default", name), default)  # what new links begin with
+            return inside.settings.get(path, new)
         return inside.settings.get(path)
 
     def _holds(self, step: Step) -> bool:
@@ -351,6 +357,8 @@ class FakeLinks:
     def _delete(self, namespace: str, name: str) -> None:
         inside = self.namespaces[namespace]
         link = inside.links.pop(name, None)
+        for path in [path for path in inside.settings if path[-2] == name]:
+            del inside.settings[path]
         if link is None:
             return
         inside.routes = {to: route for to, route in inside.routes.items() if route.link != name}
@@ -479,8 +487,12 @@ class FakeLinks:
             raise Refusal("the kernel has no such setting")
         if path in READ_ONLY:
             raise Refusal("it is read-only")
-        if not value.isdigit():
+        if not value.replace(" ", "").isdigit():
             raise Refusal("the kernel does not accept that value")
+        if path[-2] == "default":
+            for name in inside.links:
+                own = (*path[:-2], name, path[-1])
+                inside.settings[own] = str(self._setting(inside, own))
         inside.settings[path] = value
         if path[-1] == "disable_ipv6" and path[-2] != "default":
             for name, link in inside.links.items():

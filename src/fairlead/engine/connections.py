@@ -1,6 +1,7 @@
 """Connecting containers to networks and disconnecting them, running or not."""
 
 import logging
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from fairlead.engine.addressing import require_addressable
@@ -12,7 +13,7 @@ from fairlead.engine.stay import Stay
 from fairlead.engine.wishes import names_on, network_links
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment, Endpoint
-from fairlead.model.errors import Failed, FairleadError, Forbidden, InvalidParameter, NotFound
+from fairlead.model.errors import Failed, Forbidden, InvalidParameter, NotFound
 from fairlead.model.network import Network
 from fairlead.planner.steps import transition
 
@@ -177,29 +178,30 @@ class Connections:
         context = self._context
         gone = [endpoint for _, endpoint in before.places if endpoint.id not in _ids(after)]
         new = [endpoint for _, endpoint in after.places if endpoint.id not in _ids(before)]
-        marked = [put(replace(endpoint, phase="removing")) for endpoint in gone]
-        await context.ledger.commit(*marked, *(put(endpoint) for endpoint in new))
-        self._sandboxes.overlays.settle(after.places)
-        context.at("connection: records pending")
         old, wanted = (
             self._sandboxes.state(before, container.name),
             self._sandboxes.state(after, container.name),
         )
-        try:
+        earlier = [put(context.records.containers[container.id]), *before.written()]
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(context.ledger.commit, *earlier, *(drop(endpoint) for endpoint in new))
+            marked = [put(replace(endpoint, phase="removing")) for endpoint in gone]
+            await context.ledger.commit(*marked, *(put(endpoint) for endpoint in new))
+            self._sandboxes.overlays.settle(after.places)
+            context.at("connection: records pending")
             await context.reconciler.converge(transition(old, wanted))
-        except FairleadError:
-            restored = [put(replace(endpoint, phase="settled")) for endpoint in gone]
-            await context.ledger.commit(*restored, *(drop(endpoint) for endpoint in new))
-            raise
-        context.at("connection: kernel changed")
-        settled = after.in_phase("settled")
-        await context.ledger.commit(
-            put(container), *settled.written(), *(drop(endpoint) for endpoint in gone)
-        )
+            undo.push_async_callback(context.reconciler.converge, transition(wanted, old))
+            context.at("connection: kernel changed")
+            settled = after.in_phase("settled")
+            undo.push_async_callback(self._files.change, container, settled, before)
+            await self._files.change(container, before, settled)
+            await context.ledger.commit(
+                put(container), *settled.written(), *(drop(endpoint) for endpoint in gone)
+            )
+            undo.pop_all()
         await self._sandboxes.overlays.leave(
             [place for place in before.places if place[1].id not in _ids(after)]
         )
-        await self._files.change(container, before, settled)
 
 
 def _with_short_id(container: Container, attachment: Attachment, network: Network) -> Container:

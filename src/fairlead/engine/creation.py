@@ -57,9 +57,10 @@ class Creation:
             links=links,
             sequence=context.ledger.next_sequence(),
         )
+        warnings = await self._warnings(host_config)
         # The record comes first, pending: whatever is made after it is found by it.
-        await context.ledger.commit(put(container))
         try:
+            await context.ledger.commit(put(container))
             context.at("create: record pending")
             mounts = await self._mounts.resolve(config, host_config)
             container = replace(container, mounts=mounts)
@@ -72,7 +73,7 @@ class Creation:
             await self._take_back(container)
             raise
         context.events.emit("container", "create", identity, self.attributes(container))
-        return identity, await self._warnings(host_config)
+        return identity, warnings
 
     async def _warnings(self, host_config: HostConfig) -> tuple[str, ...]:
         """What works otherwise than one may think (Docker's `verifyPlatformContainerSettings`)."""

@@ -1,5 +1,7 @@
 """The records in memory and on disk, changed together: memory first, so that a lease is taken at once."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fairlead.boundary import RecordStore
@@ -34,12 +36,22 @@ class Ledger:
         ]
         for change in changes:
             self.records.apply(change)
+        writing = asyncio.ensure_future(self.store.commit(changes))
         try:
-            await self.store.commit(changes)
-        except BaseException:
-            for change in reversed(before):
-                self.records.apply(change)
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # The caller has gone; what is on disk must be known all the same.
+            await asyncio.wait([writing])
+            if writing.cancelled() or writing.exception() is not None:
+                self._take_back(before)
             raise
+        except BaseException:
+            self._take_back(before)
+            raise
+
+    def _take_back(self, before: Sequence[RecordChange]) -> None:
+        for change in reversed(before):
+            self.records.apply(change)
 
     def next_sequence(self) -> int:
         """A number larger than that of any network, endpoint or container so far."""

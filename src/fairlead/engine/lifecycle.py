@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -21,11 +21,12 @@ from fairlead.engine.stay import Stay
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container, ContainerState
 from fairlead.model.endpoint import Attachment
-from fairlead.model.errors import Conflict, FairleadError, NotFound, NotModified, PortTaken
+from fairlead.model.errors import Conflict, Failed, FairleadError, NotFound, NotModified, PortTaken
 from fairlead.model.network import Network
 from fairlead.model.views import WaitResult
 
 log = logging.getLogger(__name__)
+PAUSES = (0.1, 0.4)  # seconds before what could not be cleaned up is tried again
 START_FAILED = 128  # Docker's exit code for a container that could not be started
 
 
@@ -68,8 +69,10 @@ class Lifecycle:
                 raise NotModified(f"container {container_id} runs already")
             try:
                 await self._launch(container, restart_count)
-            except FairleadError as error:
-                await self._note_failure(container_id, error)
+            except BaseException as error:
+                given_up = Failed(f"cannot start container {container_id}: it was given up")
+                cause = error if isinstance(error, FairleadError) else given_up
+                await self._note_failure(container_id, cause)
                 raise
             finally:
                 self._consoles.give_up(container_id)
@@ -266,18 +269,24 @@ class Lifecycle:
                     log.error("cannot clean up after container %s: %s", owner.name, error.message)
 
     async def _clean_up(self, container: Container, stay: Stay | None) -> None:
-        """Everything at once; a failure is logged, its record stays, and the rest is still done."""
+        """Everything at once, several times if need be; what fails in the end waits for the next start."""
         context = self._context
-        work: list[Coroutine[Any, Any, Any]] = [context.runtime.delete(container.id)]
+        work = [lambda: context.runtime.delete(container.id)]
         if stay is not None:
-            work.append(self._sandboxes.leave(stay, container.name))
-        for failure in await asyncio.gather(*work, return_exceptions=True):
-            if isinstance(failure, BaseException):
-                log.error("cannot clean up after container %s: %s", container.name, failure)
-        try:
-            await context.images.release(container.id)
-        except FairleadError as error:
-            log.error("cannot unmount the root of container %s: %s", container.name, error.message)
+            work.append(lambda: self._sandboxes.leave(stay, container.name))
+        await asyncio.gather(*(self._insist(each, container) for each in work))
+        await self._insist(lambda: context.images.release(container.id), container)
+
+    async def _insist(self, work: Callable[[], Coroutine[Any, Any, None]], container: Container) -> None:
+        """Do it; a failure may be of the moment, as with a device that is busy."""
+        for pause in (*PAUSES, None):
+            try:
+                await work()
+                return
+            except FairleadError as error:
+                log.error("cannot clean up after container %s: %s", container.name, error.message)
+            if pause is not None:
+                await self._context.clock.sleep(pause)
 
     # -- parts -----------------------------------------------------------------------------------
 

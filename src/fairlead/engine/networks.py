@@ -207,18 +207,18 @@ class Networks:
             self._tell("create", network)
             return network.id, ""
         async with context.lock(network.id):
-            await context.ledger.commit(put(network))
             try:
+                await context.ledger.commit(put(network))
                 network = await self._subnets.complete(network)
                 context.at("network create: record pending")
                 if network.driver == "macvlan":
                     require_parent(network, await context.reconciler.observe(links_of_parent(network)))
                 await self._make(network)
                 context.at("network create: bridge made")
+                await context.ledger.commit(put(replace(network, phase="settled")))
             except BaseException:
                 await self._take_away(network)
                 raise
-            await context.ledger.commit(put(replace(network, phase="settled")))
         self._tell("create", network)
         return network.id, self._warning(network)
 
@@ -279,7 +279,12 @@ class Networks:
             if network.scope == "global":
                 await self._overlays.remove_network(network)
             else:
-                await self._take_away(network)
+                try:
+                    await self._take_away(network)
+                except BaseException:
+                    await self._make(network)
+                    await context.ledger.commit(put(network))
+                    raise
         context.forget_lock(network.id)
         if not network.config_only:  # Docker says nothing then
             self._tell("destroy", network)

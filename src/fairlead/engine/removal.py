@@ -99,12 +99,16 @@ class Removal:
                 return  # somebody else was faster
             if container.state.running:
                 self._refuse(container)
-            await context.ledger.commit(put(replace(container, phase="removing")))
-            context.at("remove: record marked")
-            await context.runtime.delete(container_id)
-            stay = self._sandboxes.of(container_id)
-            if stay is not None:
-                await self._sandboxes.leave(stay, container.name)
+            try:
+                await context.ledger.commit(put(replace(container, phase="removing")))
+                context.at("remove: record marked")
+                await context.runtime.delete(container_id)
+                stay = self._sandboxes.of(container_id)
+                if stay is not None:
+                    await self._sandboxes.leave(stay, container.name)
+            except BaseException:
+                await context.ledger.commit(put(container))  # it has all that it is made of
+                raise
             context.at("remove: runtime gone")
             await context.images.discard(container_id)
             context.at("remove: root gone")

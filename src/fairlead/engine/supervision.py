@@ -190,7 +190,7 @@ class Supervision:
     async def ended(self, exit: Exit, *, at_start: bool = False) -> None:
         """Deal with one end and with what follows from it; `at_start`: `watch` will bring it back."""
         self._health.forget(exit.container_id)
-        container = await self._lifecycle.end(exit)
+        container = await self._end(exit)
         if container is None:
             return
         comes_back = restarts(container) and not self._ending
@@ -201,6 +201,19 @@ class Supervision:
             self._spawn(self._bring_back(container, self._pause(container)))
         elif container.host_config.auto_remove and not comes_back and not self._ending:
             await self._removal.take_away(container.id, volumes=True)
+
+    async def _end(self, exit: Exit) -> Container | None:
+        """What `Lifecycle.end` gives; a disk that takes no records now may take them later."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._lifecycle.end(exit)
+            except FairleadError as error:
+                log.error("cannot note the end of container %s: %s", exit.container_id[:12], error.message)
+                if self._ending:
+                    return None
+            await self._context.clock.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _set_status(self, container: Container, before: str, after: str) -> None:
         """Note another status, if nobody has noted yet another meanwhile."""

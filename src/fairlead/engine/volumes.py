@@ -8,7 +8,7 @@ from fairlead.engine.context import Context
 from fairlead.engine.ledger import drop, put
 from fairlead.model.commands import CreateVolume
 from fairlead.model.container import Volume
-from fairlead.model.errors import Conflict, InvalidParameter, NotFound
+from fairlead.model.errors import Conflict, FairleadError, InvalidParameter, NotFound
 from fairlead.model.views import Removed
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
@@ -69,10 +69,15 @@ class Volumes:
             options=request.options,
             anonymous=not request.name,
         )
-        await context.ledger.commit(put(volume))
-        context.at("volume create: record pending")
-        volume = replace(volume, mountpoint=await context.machine.make_volume(name))
-        await context.ledger.commit(put(volume))
+        try:
+            await context.ledger.commit(put(volume))
+            context.at("volume create: record pending")
+            volume = replace(volume, mountpoint=await context.machine.make_volume(name))
+            await context.ledger.commit(put(volume))
+        except BaseException:
+            await context.machine.remove_volume(name)
+            await context.ledger.commit(drop(volume))
+            raise
         context.events.emit("volume", "create", name, {"driver": "local"})
         return volume
 
@@ -85,10 +90,14 @@ class Volumes:
         users = self.users(name)
         if users:
             raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
-        # The files go first: a record without files is found and finished at the next start.
+        # The files go first: a record without files is made good at the next start.
         await context.machine.remove_volume(name)
         context.at("volume remove: files gone")
-        await context.ledger.commit(drop(volume))
+        try:
+            await context.ledger.commit(drop(volume))
+        except FairleadError:
+            await context.machine.make_volume(name)
+            raise
         context.events.emit("volume", "destroy", name, {"driver": "local"})
 
     async def prune(self, chosen: Callable[[Volume], bool]) -> Removed:
@@ -108,9 +117,8 @@ class Volumes:
         return {v.name: (await machine.usage(v.mountpoint), len(self.users(v.name))) for v in self.list()}
 
     async def begin(self) -> None:
-        """Finish volumes whose making was cut short: their directories are made again."""
+        """See that each has a directory: the making of one, or its removal, may have been cut short."""
         for volume in self.list():
+            mountpoint = await self._context.machine.make_volume(volume.name)
             if not volume.mountpoint:
-                await self._context.ledger.commit(
-                    put(replace(volume, mountpoint=await self._context.machine.make_volume(volume.name)))
-                )
+                await self._context.ledger.commit(put(replace(volume, mountpoint=mountpoint)))

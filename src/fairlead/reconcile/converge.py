@@ -84,12 +84,15 @@ class Reconciler:
 
     async def _converge(self, desired: State) -> Outcome:
         lasting, fleeting = parted(desired)
-        steps = await self._bring(lasting)
+        before = await self.observe(list(lasting))
+        steps = difference(lasting, before)
         try:
+            await self._perform(steps)
+            await self._verify(steps)
             ends = difference(fleeting, await self.observe(list(fleeting)))
             await self._perform(ends)
         except BaseException:
-            await self._undo(list(steps))
+            await self._restore(before)
             raise
         self._count((*steps, *ends))
         return Outcome((*steps, *ends))
@@ -101,33 +104,40 @@ class Reconciler:
         for kind, count in Counter(type(step.key).__name__.removesuffix("Key") for step in steps).items():
             self.meter.count("fairlead_repaired_total", count, kind=kind)
 
-    async def _bring(self, desired: State) -> tuple[Step, ...]:
-        """Perform what differs and look at it again: the steps that were necessary."""
-        steps = difference(desired, await self.observe(list(desired)))
-        await self._perform(steps)
+    async def _verify(self, steps: Sequence[Step]) -> None:
+        """Look again at what was touched.  Failed if it is not as it should be."""
         touched = {step.key: step.after for step in steps}
         left = difference(touched, await self.observe(list(touched)))
         if left:
-            await self._undo(list(steps))
             raise Failed("cannot bring the host to the wanted state: " + "; ".join(map(describe, left)))
-        return steps
+
+    async def _restore(self, before: State) -> None:
+        """Go back to what was there, also to what went along with a link; failures are logged."""
+        try:
+            await self._undo(difference(before, await self.observe(list(before))))
+        except FairleadError as error:
+            log.error("cannot undo: %s", error.message)
 
     async def _perform(self, steps: Sequence[Step]) -> None:
+        """Carry them out.  What fails midway is undone, newest first."""
         done: list[Step] = []
         for actuator, batch in self._runs(steps):
             try:
                 await actuator.perform(batch)
             except StepFailed as failure:
-                await self._undo([*done, *batch[: failure.done]])
+                await self._take_back([*done, *batch[: failure.done]])
                 raise
             except BaseException:
-                await self._undo([*done, *batch])
+                await self._take_back([*done, *batch])
                 raise
             done.extend(batch)
 
-    async def _undo(self, done: list[Step]) -> None:
-        """Perform the inverses, newest first; a failure there is logged and the rest still tried."""
-        for actuator, batch in self._runs([step.inverse() for step in reversed(done)]):
+    async def _take_back(self, done: Sequence[Step]) -> None:
+        await self._undo([step.inverse() for step in reversed(done)])
+
+    async def _undo(self, steps: Sequence[Step]) -> None:
+        """Carry out steps that lead back; a failure there is logged and the rest still tried."""
+        for actuator, batch in self._runs(steps):
             while batch:
                 try:
                     await actuator.perform(batch)
