@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     contenders,
+    damage,
     injuries,
     latency,
     names,
@@ -200,6 +201,7 @@ def main() -> int:
         "part",
         nargs="?",
         choices=(
+            "damage",
             "engines",
             "injuries",
             "names",
@@ -252,6 +254,10 @@ def main() -> int:
         return 1 if wrong else 0
     if options.part == "upgrades":
         return upgraded(options)
+    if options.part == "damage":
+        tally = damage.measure(100 if options.quick else 1000)
+        print("\n".join(tally.wrong) or f"{tally.variants} stores opened, {tally.whole} with every record")
+        return 1 if tally.wrong else 0
     if options.part == "store":
         results = shared_store(store.Plan.quick() if options.quick else store.Plan.full())
     elif options.part == "overlay":

@@ -13,6 +13,7 @@ import pytest
 import fairlead.engine
 from fairlead.lab.host import Host
 from fairlead.lab.traces import look
+from tests.engine.audit import findings
 
 SOURCES = Path(fairlead.engine.__file__).parent.glob("*.py")
 POINTS = sorted({name for source in SOURCES for name in re.findall(r'\.at\("([^"]+)"\)', source.read_text())})
@@ -94,14 +95,14 @@ def test_a_kill_leaves_nothing(host: Host, point: str, monkeypatch: pytest.Monke
     host.kill_engine()
 
     host.start_engine(*flags)
-    explained = host.run("docker ps -aq; docker network ls -q; docker volume ls -q", check=True)
-    assert explained.ok
+    assert findings(host) == []
     host.run(CLEAN, check=True)
     assert traces_settle(host, before) == {}
     assert first_address(host) == next_address
     host.run(prepare, check=True)
     if command:
         host.run(command, check=True)
+    assert findings(host) == []
     host.run(CLEAN, check=True)
     assert traces_settle(host, before) == {}
 

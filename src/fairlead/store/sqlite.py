@@ -2,9 +2,11 @@
 
 One thread owns the connection; write-ahead log with synchronous=FULL, since NORMAL may lose an
 acknowledged change when the power fails.  NORMAL is for what is lost with the power anyway: it
-waits for no disk, and outlives the daemon all the same.  Every row has a checksum and every commit a number, which
-a second copy of the records (`copies`) knows too: damage is noticed, and so is a file that has lost
-its last commits without looking damaged, as one does whose log was cut off.
+waits for no disk, and outlives the daemon all the same.
+
+Every row has a checksum and every commit a number, which a second copy of the records (`copies`)
+knows too: damage is noticed, and so is a file that has lost its last commits without looking
+damaged, as one does whose log was cut off.
 """
 
 import asyncio

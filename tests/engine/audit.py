@@ -1,0 +1,18 @@
+"""What `fairlead doctor --audit` says of a host, when nothing goes on any longer."""
+
+import sys
+import time
+from pathlib import Path
+
+from fairlead.lab.host import Host
+
+SETTLED = 5.0  # seconds until what the kernel takes away by itself has gone
+
+
+def findings(host: Host) -> list[str]:
+    """One line for each finding; none when the host is as the records say."""
+    command = f"{Path(sys.executable).with_name('fairlead')} doctor --audit"
+    limit = time.monotonic() + SETTLED
+    while (result := host.run(command)).code and time.monotonic() < limit:
+        time.sleep(0.1)
+    return (result.stdout + result.stderr).splitlines() if result.code else []
