@@ -57,17 +57,20 @@ async def serve(chosen: DaemonOptions, flags: dict[str, Any], named_file: str) -
                 log.error("%s", error.message)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        _notify("READY=1")
+        # What it starts from now on, crun among it, must not take systemd's words for its own.
+        address = os.environ.pop("NOTIFY_SOCKET", "")
+        for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
+            os.environ.pop(name, None)
+        _notify(address, "READY=1")
         log.info("ready on %s", " ".join(chosen.hosts))
         await ending.wait()
-        _notify("STOPPING=1")
+        _notify(address, "STOPPING=1")
     finally:
         await assembly.finish()
 
 
-def _notify(state: str) -> None:
-    """Tell systemd how the daemon stands (sd_notify(3)); nothing without it."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
+def _notify(address: str, state: str) -> None:
+    """Tell systemd, at its socket, how the daemon stands (sd_notify(3)); nothing without it."""
     if not address:
         return
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifier:
