@@ -1,6 +1,7 @@
 """One suite for every Runtime: conmon with crun, conmon with runc, and the fake."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -316,6 +317,26 @@ def test_execs(world: Any) -> None:
             await echo.stream.close_input()
             assert await everything(echo.stream) == {1: b"there and back", 2: b""}
             assert await echo.wait() == 0
+            late = await here.runtime.exec(container, "e4", ExecRequest(("sleep", "1000")))
+            await late.kill()
+            assert await late.wait() == 137
+            await late.kill()
+
+    play(story())
+
+
+def test_an_exec_that_nobody_waits_for_any_longer_does_not_keep_its_container(world: Any) -> None:
+    async def story() -> None:
+        async with world() as here:
+            container = await here.run("sleep", "1000")
+            for number in range(12):
+                # At any instant of its making; what comes of it must end by itself.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(number * 0.004):
+                        await here.runtime.exec(container, f"e{number}", ExecRequest(("sleep", "1000")))
+            await here.runtime.kill(container.id, KILL)
+            assert (await here.end_of(container)).code == 137
+            await here.runtime.delete(container.id)
 
     play(story())
 

@@ -132,6 +132,11 @@ class FakeExec:
         """Set the size of its terminal."""
         self.size = (height, width)
 
+    async def kill(self) -> None:
+        """End it by SIGKILL."""
+        if self._process.code is None:
+            self._process.end(137)
+
 
 @dataclass(slots=True)
 class Remains:

@@ -157,6 +157,15 @@ class Machine(Protocol):
         """Copy what an image has at `destination` into an empty volume, with owner and mode."""
         ...
 
+    async def mount_volume(self, path: str, options: Mapping[str, str]) -> None:
+        """Mount a device at a volume's directory; fine when something is mounted there.
+
+        `options` are Docker's of the local driver: type, device, o.  Failed in Docker's words.
+        """
+
+    async def unmount_volume(self, path: str) -> None:
+        """Unmount whatever is mounted at a volume's directory; fine when nothing is."""
+
     async def remove_volume(self, name: str) -> None:
         """Delete the directory of a volume; fine when there is none."""
         ...

@@ -79,6 +79,10 @@ class ExecProcess(Protocol):
         """Set the size of its terminal."""
         ...
 
+    async def kill(self) -> None:
+        """End it by SIGKILL.  Fine when it has gone."""
+        ...
+
 
 class Runtime(Protocol):
     """Containers as processes."""

@@ -7,7 +7,7 @@ from fairlead.dockerapi.endpoint import render_networks
 from fairlead.dockerapi.fields import render_config, render_host_config
 from fairlead.dockerapi.times import SECOND, rfc3339
 from fairlead.dockerapi.version import Version
-from fairlead.model.container import Container, ContainerState, Health
+from fairlead.model.container import Container, ContainerState, Health, exposed
 from fairlead.model.views import ContainerView
 
 STORAGE_DRIVER = "overlay2"
@@ -98,11 +98,9 @@ def port_map(view: ContainerView) -> dict[str, list[tuple[str, int]] | None]:
         )
     ):
         return {}
-    requests = container.host_config.port_bindings
-    asked = [f"{request.container_port}/{request.protocol}" for request in requests]
-    ports: dict[str, list[tuple[str, int]] | None] = dict.fromkeys(
-        sorted({*container.config.exposed_ports, *asked})
-    )
+    asked = {(request.container_port, request.protocol) for request in container.host_config.port_bindings}
+    named = {f"{port}/{protocol}" for port, protocol in asked.union(exposed(container.config.exposed_ports))}
+    ports: dict[str, list[tuple[str, int]] | None] = dict.fromkeys(sorted(named))
     for span in view.ports:
         for step in range(span.count):
             name = f"{span.container_port + step}/{span.protocol}"

@@ -12,7 +12,6 @@ from fairlead.model.views import ImageView
 
 _NO_PLACEHOLDERS = Version(1, 43)
 _NO_VIRTUAL_SIZE = Version(1, 44)
-_NO_CONTAINER = Version(1, 45)
 
 
 def created_seconds(image: Image) -> int:
@@ -60,14 +59,11 @@ def render_inspect(image: Image, version: Version) -> dict[str, object]:
         "Created": image.created,
     }
     origin = image.origin
-    if origin or version < _NO_CONTAINER:
-        # Later versions leave it out; where there is something to tell it does no harm there.
-        made_of = _config(ImageConfig(cmd=origin.command if origin else None), version)
-        document |= {
-            "Container": origin.container_id if origin else "",
-            "ContainerConfig": made_of | ({"Image": origin.image} if origin else {}),
-        }
+    # Gone from API 1.45 on; docker-compose 1.29 speaks the newest version and cannot do without.
+    made_of = _config(ImageConfig(cmd=origin.command if origin else None), version)
     document |= {
+        "Container": origin.container_id if origin else "",
+        "ContainerConfig": made_of | ({"Image": origin.image} if origin else {}),
         "DockerVersion": image.docker_version,
         "Author": image.author,
         "Config": _config(image.config, version),

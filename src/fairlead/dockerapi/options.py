@@ -49,9 +49,10 @@ def parse_container_port(text: str) -> tuple[int, str]:
 
 
 def parse_exposed_port(text: str) -> str:
-    """An exposed port with its protocol always named: `80` becomes `80/tcp`."""
-    port, protocol = parse_container_port(text)
-    return f"{port}/{protocol}"
+    """An exposed port, or a span, with its protocol always named: `80` becomes `80/tcp`."""
+    port, _, protocol = text.partition("/")
+    span = check_host_port(port) if "-" in port else str(parse_port(port))
+    return f"{span}/{protocol.lower() or 'tcp'}"
 
 
 def check_host_port(text: str) -> str:

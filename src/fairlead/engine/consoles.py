@@ -71,3 +71,10 @@ class Consoles:
         """The start failed, or the container is gone: nobody waits any longer."""
         for waiting in self._waiting.pop(container_id, ()):
             waiting.connect(None)
+
+
+def ended() -> WaitingStream:
+    """The console of a container whose process has gone: nothing comes."""
+    stream = WaitingStream()
+    stream.connect(None)
+    return stream

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fairlead.boundary import LogLine, LogQuery, Stream, Usage
 from fairlead.engine.archives import ContainerArchives
-from fairlead.engine.consoles import Consoles
+from fairlead.engine.consoles import Consoles, ended
 from fairlead.engine.context import Context
 from fairlead.engine.creation import Creation
 from fairlead.engine.health import HealthChecks
@@ -21,7 +21,7 @@ from fairlead.engine.viewing import Viewing
 from fairlead.engine.waits import Waits
 from fairlead.model.commands import CommitContainer, CreateContainer, UpdateContainer
 from fairlead.model.container import Container, PathStat
-from fairlead.model.errors import Conflict, FairleadError, InvalidParameter
+from fairlead.model.errors import Conflict, FairleadError, InvalidParameter, NotFound
 from fairlead.model.image import Image
 from fairlead.model.views import ContainerView, Removed, WaitResult
 
@@ -163,7 +163,10 @@ class Containers:
         if container.state.status == "restarting":
             raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
         if container.state.status == "running":
-            stream = await self.context.runtime.attach(container.id)
+            try:
+                stream = await self.context.runtime.attach(container.id)
+            except NotFound:
+                stream = ended()  # which is about to be noted
         else:
             stream = self.consoles.wait_for(container.id)
         self.context.events.emit("container", "attach", container.id, Creation.attributes(container))

@@ -106,6 +106,9 @@ class HealthChecks:
             while process.stream is not None and (piece := await process.stream.read()) is not None:
                 output = (output + piece[1])[:LONGEST_OUTPUT]
             return await process.wait(), output.decode(errors="replace")
+        except asyncio.CancelledError:
+            await process.kill()  # late, or the container has gone: probes must not pile up
+            raise
         finally:
             if process.stream is not None:
                 with contextlib.suppress(FairleadError):

@@ -39,6 +39,7 @@ class Lifecycle:
         self._networks = parts.networks
         self._sandboxes = parts.sandboxes
         self._files = parts.files
+        self._volumes = parts.volumes
         self._linking = linking
         self._consoles = consoles
         self._waits = waits
@@ -90,6 +91,9 @@ class Lifecycle:
             undo.push_async_callback(context.images.release, container.id)
             root = await context.images.prepare(container.id, image)
             context.at("start: root mounted")
+            undo.push_async_callback(self._volumes.release, container)
+            await self._volumes.mount(container)
+            context.at("start: volumes mounted")
             await self._fill_volumes(container, root.path)
             launch = await self._launch_order(container, stay, root)
             context.at("start: files written")
@@ -276,6 +280,7 @@ class Lifecycle:
             work.append(lambda: self._sandboxes.leave(stay, container.name))
         await asyncio.gather(*(self._insist(each, container) for each in work))
         await self._insist(lambda: context.images.release(container.id), container)
+        await self._insist(lambda: self._volumes.release(container), container)
 
     async def _insist(self, work: Callable[[], Coroutine[Any, Any, None]], container: Container) -> None:
         """Do it; a failure may be of the moment, as with a device that is busy."""

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from fairlead.model.container import Container
+from fairlead.model.container import Container, exposed
 from fairlead.model.endpoint import Opening
 from fairlead.model.errors import Failed, InvalidParameter
 from fairlead.model.network import Network
@@ -136,7 +136,6 @@ def _ranges(prefix: str, address: IPv4Address, ports: list[tuple[int, str]]) -> 
     return variables
 
 
-def _ordered(exposed: Sequence[str]) -> list[tuple[int, str]]:
+def _ordered(ports: Sequence[str]) -> list[tuple[int, str]]:
     """Ports by number, TCP before UDP."""
-    ports = [text.partition("/")[::2] for text in exposed]
-    return sorted(((int(number), protocol or "tcp") for number, protocol in ports), key=lambda each: each)
+    return sorted(set(exposed(ports)))

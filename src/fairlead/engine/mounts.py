@@ -91,7 +91,8 @@ class Mounts:
             path = posixpath.normpath(destination)
             if path not in points and path not in (host_config.tmpfs or {}):
                 points[path] = MountPoint("volume", "", path, driver="local")
-        return tuple([await self._made(point) for point in points.values()])
+        wishes = {posixpath.normpath(mount.target): mount for mount in host_config.mounts or ()}
+        return tuple([await self._made(point, wishes.get(point.destination)) for point in points.values()])
 
     def _taken_over(self, reference: str) -> list[MountPoint]:
         name, _, mode = reference.partition(":")
@@ -148,11 +149,14 @@ class Mounts:
             return MountPoint("tmpfs", "", target, "", not mount.read_only, tmpfs_options=",".join(options))
         raise InvalidParameter(f'mount type unknown: "{mount.type}"')
 
-    async def _made(self, point: MountPoint) -> MountPoint:
+    async def _made(self, point: MountPoint, wish: Mount | None) -> MountPoint:
         if point.type == "bind":
             await self._machine.ensure_directory(point.source)
             return point
         if point.type == "volume" and not point.source:
-            volume = await self._volumes.create(CreateVolume(point.name, point.driver or "local"))
+            request = CreateVolume(point.name, point.driver or "local")
+            if wish is not None:
+                request = replace(request, options=wish.driver_options, labels=wish.labels)
+            volume = await self._volumes.create(request)
             return replace(point, name=volume.name, source=volume.mountpoint, driver=volume.driver)
         return point

@@ -7,6 +7,7 @@ from fairlead.engine.files import Files
 from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine.volumes import Volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,4 @@ class Parts:
     networks: Networks
     sandboxes: Sandboxes
     files: Files
+    volumes: Volumes

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from fairlead.model.addresses import Address
-from fairlead.model.container import Container, PortRequest
+from fairlead.model.container import Container, PortRequest, exposed
 from fairlead.model.endpoint import Endpoint, PublishedPort
 from fairlead.model.errors import Failed, InvalidParameter
 from fairlead.model.records import Place
@@ -14,16 +14,10 @@ FIRST_CHOSEN, LAST_CHOSEN = 49153, 65535
 ANY4, ANY6 = IPv4Address("0.0.0.0"), IPv6Address("::")
 
 
-def exposed_requests(exposed: Iterable[str], named: Sequence[PortRequest]) -> list[PortRequest]:
+def exposed_requests(ports: Iterable[str], named: Sequence[PortRequest]) -> list[PortRequest]:
     """What --publish-all adds: a request for each exposed port that none names already."""
     taken = {(each.container_port, each.protocol) for each in named}
-    added = []
-    for text in exposed:
-        number, _, protocol = text.partition("/")
-        key = (int(number), protocol or "tcp")
-        if key not in taken:
-            added.append(PortRequest(*key))
-    return added
+    return [PortRequest(*key) for key in dict.fromkeys(exposed(ports)) if key not in taken]
 
 
 class Allocation:

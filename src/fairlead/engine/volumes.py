@@ -7,11 +7,36 @@ from dataclasses import replace
 from fairlead.engine.context import Context
 from fairlead.engine.ledger import drop, put
 from fairlead.model.commands import CreateVolume
-from fairlead.model.container import Volume
+from fairlead.model.container import Container, Volume
 from fairlead.model.errors import Conflict, FairleadError, InvalidParameter, NotFound
 from fairlead.model.views import Removed
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
+OPTIONS, NEEDED = ("type", "o", "device"), ("device", "type")
+
+
+def check_options(name: str, options: Mapping[str, str]) -> None:
+    """InvalidParameter, in Docker's words, for options that are not those of a device to mount."""
+    wrong = next((option for option in options if option not in OPTIONS), None)
+    if wrong is not None:
+        raise InvalidParameter(f'create {name}: invalid option: "{wrong}"')
+    missing = next((option for option in NEEDED if options and not options.get(option)), None)
+    if missing is not None:
+        raise InvalidParameter(f'create {name}: missing required option: "{missing}"')
+
+
+def check_name(name: str) -> None:
+    """InvalidParameter, in Docker's words, for what cannot be a volume's name."""
+    if len(name) == 1:
+        raise InvalidParameter(
+            f"create {name}: volume name is too short, names should be at least two alphanumeric characters"
+        )
+    if not NAME.match(name):
+        raise InvalidParameter(
+            f'create {name}: "{name}" includes invalid characters for a local volume name, only '
+            '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use '
+            "absolute path"
+        )
 
 
 class Volumes:
@@ -19,6 +44,7 @@ class Volumes:
 
     def __init__(self, context: Context):
         self._context = context
+        self._mounted_for: dict[str, set[str]] = {}  # volumes that are devices: the containers that run
 
     def list(self) -> Sequence[Volume]:
         """All volumes by name."""
@@ -45,19 +71,8 @@ class Volumes:
                 f'plugin "{request.driver}" not found'
             )
         name = request.name or context.new_id()
-        if len(name) < 2:
-            raise InvalidParameter(
-                f"create {name}: volume name is too short, names should be at least two alphanumeric "
-                "characters"
-            )
-        if not NAME.match(name):
-            raise InvalidParameter(
-                f'create {name}: "{name}" includes invalid characters for a local volume name, only '
-                '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use '
-                "absolute path"
-            )
-        if request.options:
-            raise InvalidParameter(f'create {name}: invalid option: "{next(iter(request.options))}"')
+        check_name(name)
+        check_options(name, request.options)
         existing = context.records.volumes.get(name)
         if existing is not None:
             return existing
@@ -90,6 +105,8 @@ class Volumes:
         users = self.users(name)
         if users:
             raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
+        if volume.options:
+            await context.machine.unmount_volume(volume.mountpoint)
         # The files go first: a record without files is made good at the next start.
         await context.machine.remove_volume(name)
         context.at("volume remove: files gone")
@@ -98,6 +115,8 @@ class Volumes:
         except FairleadError:
             await context.machine.make_volume(name)
             raise
+        self._mounted_for.pop(name, None)
+        context.forget_lock(f"volume {name}")
         context.events.emit("volume", "destroy", name, {"driver": "local"})
 
     async def prune(self, chosen: Callable[[Volume], bool]) -> Removed:
@@ -116,9 +135,35 @@ class Volumes:
         machine = self._context.machine
         return {v.name: (await machine.usage(v.mountpoint), len(self.users(v.name))) for v in self.list()}
 
+    async def mount(self, container: Container) -> None:
+        """Mount the devices of its volumes, where no other container has done so.  Failed as Docker says."""
+        for volume in self._devices(container):
+            async with self._context.lock(f"volume {volume.name}"):
+                await self._context.machine.mount_volume(volume.mountpoint, volume.options)
+                self._mounted_for.setdefault(volume.name, set()).add(container.id)
+
+    async def release(self, container: Container) -> None:
+        """The container runs no more: devices that no other one uses are unmounted."""
+        for volume in self._devices(container):
+            async with self._context.lock(f"volume {volume.name}"):
+                others = self._mounted_for.get(volume.name, set()) - {container.id}
+                self._mounted_for[volume.name] = others
+                if not others:
+                    await self._context.machine.unmount_volume(volume.mountpoint)
+
+    def _devices(self, container: Container) -> Sequence[Volume]:
+        found = (self._context.records.volumes.get(point.name) for point in container.mounts)
+        return [volume for volume in found if volume is not None and volume.options]
+
     async def begin(self) -> None:
-        """See that each has a directory: the making of one, or its removal, may have been cut short."""
+        """See that each has a directory, which may have been cut short, and no device without a container."""
+        for container in self._context.records.containers.values():
+            if container.state.status in ("running", "paused"):
+                for volume in self._devices(container):
+                    self._mounted_for.setdefault(volume.name, set()).add(container.id)
         for volume in self.list():
             mountpoint = await self._context.machine.make_volume(volume.name)
             if not volume.mountpoint:
                 await self._context.ledger.commit(put(replace(volume, mountpoint=mountpoint)))
+            elif volume.options and volume.name not in self._mounted_for:
+                await self._context.machine.unmount_volume(mountpoint)

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
+from fairlead import process
 from fairlead.kernel.messages import link_named, read_link_index
 from fairlead.kernel.neighbour_table import neighbour_table
 from fairlead.kernel.netlink import Conversation, Refused
@@ -25,6 +26,7 @@ RTF_REJECT = 0x0200
 RESOLV_CONF, RESOLVED_CONF = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
 REMEMBERED = 1 << 14  # destinations of routes
 LARGEST_FILE = 1 << 20  # bytes that a hosts file may have
+MOUNT_DEADLINE = 60.0  # seconds that a device of a volume may take
 
 
 class HostMachine:
@@ -167,6 +169,27 @@ class HostMachine:
             raise Failed(f"cannot make volume {name}: {error}") from error
         return path
 
+    async def mount_volume(self, path: str, options: Mapping[str, str]) -> None:
+        """Mount a device there as mount(8) does, in the daemon's namespace; fine when one is mounted."""
+        if _is_mounted(path):
+            return
+        given = ["-o", options["o"]] if options.get("o") else []
+        command = ["mount", "-t", options["type"], *given, "--", options["device"], path]
+        done = await process.run(command, deadline=MOUNT_DEADLINE)
+        if done.code:
+            said = done.stderr.decode(errors="replace").strip().removeprefix("mount: ").partition("\n")[0]
+            raise Failed(
+                f"error while mounting volume '{path}': failed to mount local volume: "
+                f"mount {options['device']}:{path}: {said}"
+            )
+
+    async def unmount_volume(self, path: str) -> None:
+        """Unmount it, once for each time that something was mounted; what is busy goes out of sight."""
+        while _is_mounted(path):
+            done = await process.run(["umount", "--lazy", "--", path], deadline=MOUNT_DEADLINE)
+            if done.code:
+                raise Failed(f"cannot unmount the volume at {path}: {done.stderr.decode(errors='replace')}")
+
     async def remove_volume(self, name: str) -> None:
         """Delete the volume's directory; fine when there is none."""
         await asyncio.to_thread(_remove_tree, self._volume(name))
@@ -196,6 +219,12 @@ def _has_content(path: str) -> bool:
         return os.stat(path).st_size > 0
     except OSError:
         return False
+
+
+def _is_mounted(path: str) -> bool:
+    """Whether a mount is at the path; binds within one filesystem are seen in this table only."""
+    escaped = os.path.realpath(path).replace("\\", "\\134").replace(" ", "\\040")
+    return any(line.split(" ")[4] == escaped for line in _text("/proc/self/mountinfo").splitlines())
 
 
 def _text(path: str) -> str:

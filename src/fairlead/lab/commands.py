@@ -126,14 +126,16 @@ def down(name: str, everything: bool) -> None:
 
 
 @command.command("image")
-@click.argument("image", type=click.Choice(["busybox", "web"]))
+@click.argument("image", type=click.Choice(["busybox", "web", "redis", "flask", "nginx"]))
 @click.argument("file", default="-", type=click.Path(dir_okay=False, path_type=Path))
 @_said
 def image(image: str, file: Path) -> None:
-    """Write an image archive for `docker load`, made from this machine's busybox."""
-    from fairlead.lab import images
+    """Write an image archive for `docker load`, made of this machine's busybox and Debian packages."""
+    from fairlead.lab import debian, images
 
-    content = {"busybox": images.busybox, "web": images.web}[image]()
+    made = {"busybox": images.busybox, "web": images.web}
+    made |= {"redis": debian.redis, "flask": debian.flask, "nginx": debian.nginx}
+    content = made[image]()
     if str(file) == "-":
         sys.stdout.buffer.write(content)
     else:

@@ -20,6 +20,17 @@ _NOT_WANTED = frozenset(
     "javascript-common".split()
 )
 
+_NGINX = b"""\
+user root;
+error_log stderr;
+events {}
+http {
+  include mime.types;
+  access_log /dev/stdout;
+  server { listen 80; listen [::]:80; root /usr/share/nginx/html; }
+}
+"""
+
 
 def packages(*names: str) -> list[str]:
     """The packages and all that they depend on, as far as programs in a container need it.
@@ -85,6 +96,18 @@ def flask(name: str = "flask", application: bytes = b"") -> bytes:
         layers.append(Layer().file("/app/app.py", application))
         config = {"Cmd": ["python3", "app.py"], "WorkingDir": "/app", "ExposedPorts": {"5000/tcp": {}}}
     return archive(name, layers, config)
+
+
+def nginx(name: str = "nginx") -> bytes:
+    """An image with Debian's nginx, which serves its welcome page on port 80 and logs to the console."""
+    layer = package_layer(packages("nginx")).file("/etc/nginx/nginx.conf", _NGINX)
+    layer.directory("/var/log/nginx").directory("/var/lib/nginx").directory("/run")
+    config = {
+        "Cmd": ["nginx", "-g", "daemon off;"],
+        "ExposedPorts": {"80/tcp": {}},
+        "StopSignal": "SIGQUIT",
+    }
+    return archive(name, [_system(), layer], config)
 
 
 def _system() -> Layer:

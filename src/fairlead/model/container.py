@@ -4,7 +4,8 @@ Field names follow Docker's documents in snake case; `dockerapi.documents` holds
 between the two.  None where Docker's API tells null from empty.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fairlead.model.addresses import Address
@@ -45,7 +46,7 @@ class Config:
     entrypoint: tuple[str, ...] | None = None
     volumes: tuple[str, ...] | None = None
     working_dir: str = ""
-    exposed_ports: tuple[str, ...] = ()  # "80/tcp"
+    exposed_ports: tuple[str, ...] = ()  # "80/tcp"; images may say anything, `exposed` reads them
     labels: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = ""
     stop_timeout: int | None = None  # seconds
@@ -55,6 +56,18 @@ class Config:
     network_disabled: bool = False
     args_escaped: bool = False
     health_check: HealthCheck | None = None
+
+
+def exposed(ports: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Number and protocol of each port that texts such as `80/tcp`, `53` and `8000-8010/udp` name.
+
+    What is not a port is passed over: images may say anything.
+    """
+    for text in ports:
+        if match := re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/([a-zA-Z]+))?", text):
+            first, last = int(match[1]), int(match[2] or match[1])
+            for number in range(first, min(last, 65535) + 1):
+                yield number, (match[3] or "tcp").lower()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 from dataclasses import dataclass
 
 from fairlead.boundary import ExecRequest, Stream
@@ -16,6 +17,8 @@ from fairlead.runtime.exits import LOST
 from fairlead.runtime.ociruntime import OciRuntime
 from fairlead.runtime.preparation import Preparation
 from fairlead.runtime.traits import Traits
+
+_ending: set["asyncio.Task[None]"] = set()  # kept until they are done
 
 
 class ConmonExec:
@@ -52,6 +55,12 @@ class ConmonExec:
         """Set the size of its terminal.  Quietly nothing when it has gone."""
         control.resize(self._directory, height, width)
 
+    async def kill(self) -> None:
+        """End it by SIGKILL.  Fine when it has gone."""
+        processes.send(
+            self._pid, signal.SIGKILL, lambda: processes.in_cgroup_of(self._pid, self._container_id)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Execs:
@@ -64,7 +73,21 @@ class Execs:
     async def start(
         self, bundle: Bundle, container: Container, exec_id: str, request: ExecRequest
     ) -> ConmonExec:
-        """Run the process.  StartFailed in Docker's words when it cannot be; nothing is left then."""
+        """Run the process.  StartFailed in Docker's words when it cannot be; nothing is left then.
+
+        Whoever is cancelled meanwhile ends the process: half of conmon cannot be left behind, since its
+        process would be an orphan that nobody collects, which keeps the container from ending.
+        """
+        started = asyncio.get_running_loop().create_task(self._start(bundle, container, exec_id, request))
+        try:
+            return await asyncio.shield(started)
+        except asyncio.CancelledError:
+            started.add_done_callback(_unwanted)
+            raise
+
+    async def _start(
+        self, bundle: Bundle, container: Container, exec_id: str, request: ExecRequest
+    ) -> ConmonExec:
         if not bundle.pid():
             raise Conflict(f"Container {container.id} is not running")
         directory = f"{bundle.execs}/{exec_id}"
@@ -102,3 +125,17 @@ class Execs:
         document = spec.exec_process(container, request, running["process"], user, self.traits)
         with open(f"{directory}/process.json", "w", encoding="utf-8") as file:
             json.dump(document, file)
+
+
+def _unwanted(started: "asyncio.Task[ConmonExec]") -> None:
+    """End what was started for somebody who waits no longer."""
+    if not started.cancelled() and started.exception() is None:
+        task = asyncio.get_running_loop().create_task(_end(started.result()))
+        _ending.add(task)
+        task.add_done_callback(_ending.discard)
+
+
+async def _end(unwanted: ConmonExec) -> None:
+    await unwanted.kill()
+    if unwanted.stream is not None:
+        await unwanted.stream.close()

@@ -225,8 +225,9 @@ def test_an_image_inspected() -> None:
         "Labels": None,
     }
     assert document["RootFS"] == {"Type": "layers", "Layers": ["sha256:5577"]}
-    gone = {"Container", "ContainerConfig", "VirtualSize"}
-    assert gone <= set(document) and not gone & set(image.render_inspect(BUSYBOX, NEWEST))
+    newest = image.render_inspect(BUSYBOX, NEWEST)
+    assert set(document) - set(newest) == {"VirtualSize"}
+    assert newest["ContainerConfig"]  # docker-compose 1.29 looks into it in every version of the API
 
 
 def test_an_image_made_of_a_container_says_so() -> None:

@@ -189,6 +189,9 @@ def test_a_port_without_a_protocol_is_tcp() -> None:
     host_config = parse_host_config({"PortBindings": {"80": [{"HostPort": "8080"}], "81/tcp": None}})
     assert host_config.port_bindings == (PortRequest(80, "tcp", "", "8080"),)
     assert parse_config({"ExposedPorts": {"80": {}, "80/tcp": {}}}).exposed_ports == ("80/tcp",)
+    assert parse_config({"ExposedPorts": {"90-92/UDP": {}}}).exposed_ports == ("90-92/udp",)
+    with pytest.raises(InvalidParameter, match='invalid port specification: "92-90"'):
+        parse_config({"ExposedPorts": {"92-90/tcp": {}}})
 
 
 def test_kernel_memory_is_no_longer_shown_when_empty() -> None:

@@ -13,6 +13,7 @@ from fairlead.engine.networks import Networks
 from fairlead.engine.parts import Parts
 from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes
+from fairlead.engine.volumes import Volumes
 from fairlead.model.commands import CreateContainer
 from fairlead.model.container import Config, Container, ContainerState, HostConfig, PortRequest
 from fairlead.model.endpoint import Attachment, Sandbox
@@ -177,7 +178,7 @@ def require(mode: str, on: str, to: str, *, runs: bool = True) -> None:
     shared = context(FakeHost(), known(box))
     sandboxes = Sandboxes(shared)
     networks = Networks(shared, sandboxes)
-    parts = Parts(shared, References(shared), networks, sandboxes, Files(shared, sandboxes))
+    parts = Parts(shared, References(shared), networks, sandboxes, Files(shared, sandboxes), Volumes(shared))
     connections = Connections(parts, Quiet())  # type: ignore[arg-type]
     connections._require_connectable(networks.find(to), box, Attachment(to))
 
@@ -187,7 +188,7 @@ def test_who_does_not_run_has_its_short_id_on_the_next_network_at_once() -> None
     shared = context(FakeHost(), known(box))
     sandboxes = Sandboxes(shared)
     networks = Networks(shared, sandboxes)
-    parts = Parts(shared, References(shared), networks, sandboxes, Files(shared, sandboxes))
+    parts = Parts(shared, References(shared), networks, sandboxes, Files(shared, sandboxes), Volumes(shared))
     connections = Connections(parts, Quiet())  # type: ignore[arg-type]
     asyncio.run(connections.connect("blue", "box", Attachment("", aliases=("one",))))
     made = shared.records.containers[box.id].attachments[1]
@@ -236,7 +237,7 @@ def test_an_interface_number_is_not_used_twice() -> None:
     shared.clock = Time()  # type: ignore[assignment]
     sandboxes = Sandboxes(shared)
     networks, files = Networks(shared, sandboxes), Files(shared, sandboxes)
-    parts = Parts(shared, References(shared), networks, sandboxes, files)
+    parts = Parts(shared, References(shared), networks, sandboxes, files, Volumes(shared))
     connections = Connections(parts, Quiet())  # type: ignore[arg-type]
 
     async def change() -> list[str]:

@@ -78,6 +78,13 @@ def test_what_does_not_follow_stays_apart() -> None:
     assert merge(singles) == tuple(singles)
 
 
+def test_an_image_may_expose_spans_and_nonsense() -> None:
+    asked = [
+        (each.container_port, each.protocol) for each in exposed_requests(["7-9/udp", "80", "x/tcp"], [])
+    ]
+    assert asked == [(7, "udp"), (8, "udp"), (9, "udp"), (80, "tcp")]
+
+
 def test_publish_all_adds_what_is_exposed_and_not_named() -> None:
     named = [PortRequest(80, "tcp", "", "8080")]
     assert exposed_requests(["80/tcp", "81/tcp", "53/udp"], named) == [
