@@ -98,7 +98,8 @@ def test_containers_are_back_on_it_when_it_comes_back(own: Host) -> None:
     assert own.run("docker start box").ok
     assert own.run("docker exec box ping -c 2 -W 4 10.77.0.254").ok
     own.run(f"ip link del br0; {MADE}", check=True)
-    assert until(lambda: own.run("docker exec box ping -c 1 -W 1 10.77.0.254").ok)
+    # The container may go on for up to 45 seconds to believe in the hardware address of the bridge before.
+    assert until(lambda: own.run("docker exec box ping -c 1 -W 1 10.77.0.254").ok, 60)
 
 
 def test_the_default_network_may_be_on_it(own: Host) -> None:

@@ -295,7 +295,8 @@ def bring(scene: Scene, state: str) -> None:
         host.start_engine()
     elif state == "allowed":
         host.stop_engine()
-        host.start_engine(*(f"--allow={guard}" for guard in Guard))
+        # What opens the host here by hand, the daemon would close again.
+        host.start_engine("--repair=false", *(f"--allow={guard}" for guard in Guard))
         host.run(BARE, check=True)
         netfilter = "0"
     settings = " ".join(f"net.bridge.bridge-nf-call-{tool}={netfilter}" for tool in ("iptables", "ip6tables"))

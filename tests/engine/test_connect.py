@@ -120,7 +120,6 @@ def test_a_container_that_does_not_run_leaves_a_network_that_is_gone(blue: Host)
     [
         ("run --rm -p 8080:0 busybox true", "cannot publish port 0 of a container"),
         ("network create --ipam-driver absent n", 'plugin "absent" not found'),
-        ("network create --config-only n", "no networks that are configuration only"),
     ],
 )
 def test_what_there_is_not_is_refused(blue: Host, command: str, words: str) -> None:

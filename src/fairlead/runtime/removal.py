@@ -6,6 +6,7 @@ As long as the bundle is there, everything else can be found again and taken awa
 import os
 import shutil
 import signal
+import time
 
 from fairlead.runtime import processes, sharedmemory
 from fairlead.runtime.bundle import Bundle
@@ -14,6 +15,7 @@ from fairlead.runtime.ociruntime import OciRuntime
 
 _DYING = 10.0  # seconds that killed processes may take to end
 _MONITOR = 5.0  # and conmon after them
+_LATE, _PAUSE = 20, 0.05  # times that a bundle is removed, and seconds in between
 
 
 def take_away(bundle: Bundle, cgroups: Cgroups | None, runtime: OciRuntime) -> None:
@@ -34,7 +36,17 @@ def take_away(bundle: Bundle, cgroups: Cgroups | None, runtime: OciRuntime) -> N
             _let_end(Bundle(bundle.container_id, f"{bundle.execs}/{name}").monitor())
     sharedmemory.take_away(bundle)
     runtime.forget(bundle.container_id)
-    shutil.rmtree(bundle.path, ignore_errors=True)
+    _remove(bundle)
+
+
+def _remove(bundle: Bundle) -> None:
+    """Remove the bundle.  A conmon that its daemon was starting when it died may write there only now."""
+    for _ in range(_LATE):
+        shutil.rmtree(bundle.path, ignore_errors=True)
+        if not bundle.exists():
+            return
+        _stop_making(bundle)
+        time.sleep(_PAUSE)
 
 
 def _let_end(monitor: int) -> None:
