@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -44,20 +45,23 @@ kernel = [
 ]
 
 
-class World:
+class World(ABC):
     """A runtime to be tried, and a way to end the daemon that has it and start another one."""
 
     runtime: Runtime
     ends: list[Exit]
 
+    @abstractmethod
     def container(self, *command: str, host_config: HostConfig | None = None, **config: Any) -> Container:
-        raise NotImplementedError
+        """A container of that command, not made yet."""
 
+    @abstractmethod
     def launch(self, container: Container) -> Launch:
-        raise NotImplementedError
+        """What the runtime needs to make it."""
 
+    @abstractmethod
     async def restart(self) -> None:
-        raise NotImplementedError
+        """End the daemon that has the runtime, and start another one."""
 
     async def run(self, *command: str, host_config: HostConfig | None = None, **config: Any) -> Container:
         container = self.container(*command, host_config=host_config, **config)
