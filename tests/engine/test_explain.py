@@ -100,9 +100,8 @@ BROKEN = {
 @pytest.fixture(scope="module")
 def peopled(host: Host) -> Iterator[Host]:
     """The containers that ask and are asked, and a daemon that leaves broken what the tests break."""
-    if "--repair" in host.run(f"{sys.executable} -m fairlead daemon --help", check=True).stdout:
-        host.stop_engine()
-        host.start_engine("--repair=false")
+    host.stop_engine()
+    host.start_engine("--repair=false")
     for command in PREPARE:
         host.run(command, check=True)
     yield host
