@@ -32,6 +32,8 @@ from fairlead.kernel.sight import KernelSight
 from fairlead.model.config import Settings
 from fairlead.planner.deviation import Part
 from fairlead.resolver import supervise
+from fairlead.resolver.estate import Estate
+from fairlead.resolver.keeping import Keeper
 from fairlead.resolver.names import NameServer
 from fairlead.resolver.ports import PortHolder
 from fairlead.runtime.lifecycle import ConmonRuntime
@@ -133,7 +135,9 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         registry_mirrors=settings.registry_mirrors,
     )
     registry = metrics.Registry()
-    names = NameServer(resolver.path, resolver)
+    names = NameServer(resolver.path, resolver, Keeper())
+    holder = PortHolder(ports.path, ports, Keeper())
+    ports.kept, resolver.kept = holder.kept, names.kept
     engine = Engine(
         settings=settings,
         store=store,
@@ -142,7 +146,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
             Iptables(generation=generation),
             nftables,
             flows,
-            PortHolder(ports.path, ports),
+            holder,
             names,
         ),
         runtime=runtime,
@@ -180,7 +184,15 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         resolver.path: (Part.NAMES, resolver),
     }
     watching = Watching(engine.look, beside)
-    ports.tell, resolver.tell = partial(watching.hint, Part.PORTS), partial(watching.hint, Part.NAMES)
+
+    def tell(name: str, part: Part) -> None:
+        engine.ended(name)
+        watching.hint(part)
+
+    ports.tell, resolver.tell = (
+        partial(tell, "the port holder", Part.PORTS),
+        partial(tell, "the resolver", Part.NAMES),
+    )
     return Assembly(chosen, store, runtime, links, nftables, flows, engine, server, waking, watching, scraped)
 
 
@@ -216,11 +228,12 @@ class Revival:
     def __init__(self, kind: str, exec_root: str):
         self.path = supervise.socket_path(kind, exec_root)
         self.tell: Callable[[], None] = lambda: None
+        self.kept: Callable[[], Estate] | None = None
         self._kind = kind
         self._exec_root = exec_root
 
     async def __call__(self) -> None:
-        """Start it; what it held comes again behind the caller, who may hold the engine's turn."""
-        if await supervise.ensure_running(self._kind, self._exec_root):
+        """Start it with what was kept; the rest comes behind the caller, who may hold the engine's turn."""
+        if await supervise.ensure_running(self._kind, self._exec_root, self.kept):
             log.warning("fairlead %s had ended and was started again", self._kind)
             self.tell()

@@ -220,6 +220,11 @@ class Engine:
             elif Part.PORTS in parts or Part.NAMES in parts:
                 await self._supervision.renew()  # what the processes beside the engine have lost
 
+    def ended(self, what: str) -> None:
+        """A process beside the engine had ended and runs again: the next look tells of it."""
+        if self._repair is not None and self.settings.repair:
+            self._repair.ended(what)
+
     def inhabitants(self, namespace: str) -> list[str]:
         """The ids of the containers that run in a namespace of that name."""
         return [each.id for each in inhabitants(self._context.records, namespace)]

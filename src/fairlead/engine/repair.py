@@ -56,6 +56,12 @@ class Repair:
         self._policies: dict[Family, str] = {}
         self._owed: set[Part] = set()
         self._failures: dict[Cause, Failure] = {}
+        self._ended: list[str] = []  # processes that run again, of which nothing has been told yet
+
+    def ended(self, what: str) -> None:
+        """A process beside the engine had ended and runs again."""
+        self._ended.append(f"{what} had ended")
+        self._counters.add("repaired processes")
 
     async def look(self, parts: Collection[Part]) -> None:
         """Look at these parts, and at what an earlier look had to leave out; repair what differs."""
@@ -76,8 +82,9 @@ class Repair:
                     break
                 wanted |= {Part.LINKS, Part.RULES, Part.SETTINGS}
             lost = await self._files.restore() if Part.FILES in wanted else []
-        if done or lost:
-            self._tell(done, lost)
+        ended, self._ended = self._ended, []
+        if done or lost or ended:
+            self._tell(done, lost, ended)
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -239,11 +246,11 @@ class Repair:
 
     # -- telling ---------------------------------------------------------------------------------
 
-    def _tell(self, steps: list[Step], lost: list[str]) -> None:
+    def _tell(self, steps: list[Step], lost: list[str], ended: list[str]) -> None:
         """One event, one line, and counts."""
         keys = {step.key for step in steps}
         subjects = [each for each in self._subjects.all() if keys & each.state.keys()]
-        said = [*dict.fromkeys(map(deviation, steps)), *lost]
+        said = [*ended, *dict.fromkeys(map(deviation, steps)), *lost]
         self._counters.add("repairs")
         for step in steps:
             self._counters.add(f"repaired {part_of(step.key)}")

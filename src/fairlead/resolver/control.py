@@ -11,16 +11,29 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fairlead.model.errors import Conflict, Failed, FairleadError
+from fairlead.resolver import descriptors
+from fairlead.resolver.descriptors import HasNumber
 
 log = logging.getLogger(__name__)
 
 Request = Mapping[str, Any]
 Reply = Mapping[str, Any]
-Answer = Callable[[Request], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class WithSockets:
+    """A reply with which copies of open sockets go."""
+
+    reply: Reply
+    sockets: Sequence[HasNumber]
+
+
+Answer = Callable[[Request], Reply | WithSockets]
 
 LONGEST_LINE = 64 << 20  # bytes
 # What is asked and answered; a process with another number is replaced by one of this release.
@@ -88,14 +101,29 @@ async def serve(listener: socket.socket, answer: Answer) -> asyncio.Server:
         # ValueError: a line longer than any that the daemon sends.
         with contextlib.suppress(ConnectionError, ValueError, asyncio.CancelledError):
             while line := await reader.readline():
-                writer.write(json.dumps(_reply(line, answer)).encode() + b"\n")
+                reply = _reply(line, answer)
+                if isinstance(reply, WithSockets):
+                    _send_sockets(writer, reply.sockets)
+                    reply = reply.reply
+                writer.write(json.dumps(reply).encode() + b"\n")
                 await writer.drain()
         writer.close()
 
     return await asyncio.start_unix_server(converse, sock=listener, limit=LONGEST_LINE)
 
 
-def _reply(line: bytes, answer: Answer) -> Reply:
+def _send_sockets(writer: asyncio.StreamWriter, sockets: Sequence[HasNumber]) -> None:
+    """Before the reply, unless an earlier one is still on its way; who asked sees how many have come."""
+    if writer.transport.get_write_buffer_size():
+        return
+    with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as own:
+        try:
+            descriptors.send(own, sockets)
+        except OSError as error:
+            log.warning("cannot send copies of sockets: %s", error)
+
+
+def _reply(line: bytes, answer: Answer) -> Reply | WithSockets:
     try:
         request = json.loads(line)
         if not isinstance(request, dict):

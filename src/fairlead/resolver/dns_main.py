@@ -8,12 +8,13 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from fairlead.dns.zone import Zone
 from fairlead.model.errors import FairleadError
 from fairlead.model.host import NameKey, Resolver, ResolverKey
 from fairlead.resolver import beside
-from fairlead.resolver.control import Reply, Request
+from fairlead.resolver.control import Reply, Request, WithSockets
 from fairlead.resolver.estate import Estate, Inheritance
 from fairlead.resolver.inside import Namespaces
 from fairlead.resolver.name_messages import Key, Value, key_document, read_key, read_value, value_document
@@ -48,12 +49,12 @@ class ResolverService:
         self._waiting = ThreadPoolExecutor(1)  # for the kernel, which takes its time to delete
         self._sweeping = self._loop.call_later(SWEEP, self._sweep)
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Reply | WithSockets:
         """Look at keys, at everything, or carry out changes: all of one request or none."""
         match request["do"]:
             case "observe":
                 keys = [read_key(each) for each in request["keys"]]
-                return {"values": [value_document(self._value(key)) for key in keys]}
+                return self._observe(keys, [keys[place] for place in request.get("copies", ())])
             case "everything":
                 return {"held": [[key_document(k), value_document(v)] for k, v in self._everything()]}
             case "perform":
@@ -73,8 +74,7 @@ class ResolverService:
         for name, sandbox in self._sandboxes.items():
             opened = sandbox.pause()
             sockets += (opened.udp, opened.tcp)
-            value = value_document(sandbox.value)
-            sandboxes.append({"name": name, "value": value, "of": opened.identity, "shown": opened.shown})
+            sandboxes.append({"name": name, "value": value_document(sandbox.value), **_origin(opened)})
         names = [[key_document(key), value_document(value)] for key, value in self._zone.everything()]
         return Estate({"names": names, "sandboxes": sandboxes}, sockets)
 
@@ -121,6 +121,20 @@ class ResolverService:
             self._tidy_up()
         self._waiting.shutdown()
         self._outside.close()
+
+    def _observe(self, keys: list[Key], copied: list[Key]) -> WithSockets:
+        values = {key: self._value(key) for key in keys}
+        origins, sockets = list[dict[str, Any] | None](), list[socket.socket]()
+        for key in copied:
+            sandbox = self._sandboxes.get(key.namespace) if isinstance(key, ResolverKey) else None
+            if sandbox is None or values[key] is None:
+                origins.append(None)
+                continue
+            origins.append(_origin(sandbox.opened))
+            sockets += (sandbox.opened.udp, sandbox.opened.tcp)
+        return WithSockets(
+            {"values": [value_document(values[key]) for key in keys], "copied": origins}, sockets
+        )
 
     def _value(self, key: Key) -> Value | None:
         if isinstance(key, NameKey):
@@ -221,6 +235,10 @@ class ResolverService:
                 self._waiting.submit(sandbox.tidy_up())
             except (FairleadError, OSError) as error:
                 log.warning("cannot tidy up in network namespace %s: %s", sandbox.name, error)
+
+
+def _origin(opened: Opened) -> dict[str, Any]:
+    return {"of": opened.identity, "shown": opened.shown}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

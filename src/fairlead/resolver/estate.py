@@ -2,10 +2,10 @@
 
 The predecessor stops reading, sends a document and its sockets, and waits until it hears that they
 were taken.  Then it only finishes what it had begun.  If it hears nothing it reads on, as if
-nothing had been: the sockets are the same ones.
+nothing had been: the sockets are the same ones.  For one that was killed the daemon sends what it
+has kept, and waits for no word.
 """
 
-import array
 import contextlib
 import json
 import os
@@ -14,22 +14,15 @@ import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from fairlead.model.errors import Failed, Unavailable
+from fairlead.resolver import descriptors
+from fairlead.resolver.descriptors import HasNumber
 
 PATIENCE = 10.0  # seconds for each word of the conversation
-SOCKETS_AT_ONCE = 250  # SCM_MAX_FD of the kernel is 253
 SIZE = struct.Struct("!QI")  # bytes of the document, number of sockets
 TAKEN = b"taken"
-
-
-class HasNumber(Protocol):
-    """A socket, or what stands for one."""
-
-    def fileno(self) -> int:
-        """Its file descriptor."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +43,41 @@ class Inheritance:
 
 def hand_over(estate: Estate, address: str) -> None:
     """Send an estate to the successor that listens there, and wait until it has taken it.  Raises Failed."""
-    content = json.dumps(estate.document).encode()
-    numbers = [each.fileno() for each in estate.sockets]
     with socket.socket(socket.AF_UNIX) as deed:
         deed.settimeout(PATIENCE)
         try:
             deed.connect(address)
-            deed.sendall(SIZE.pack(len(content), len(numbers)) + content)
-            for start in range(0, len(numbers), SOCKETS_AT_ONCE):
-                socket.send_fds(deed, [b"."], numbers[start : start + SOCKETS_AT_ONCE])
+            send(estate, deed)
             if deed.recv(len(TAKEN), socket.MSG_WAITALL) != TAKEN:
                 raise Failed("cannot hand over: the successor ended before it had taken everything")
         except OSError as error:
             raise Failed(f"cannot hand over: {error.strerror or error}") from error
+
+
+def send(estate: Estate, connection: socket.socket) -> None:
+    """Send it, without waiting for an answer.  OSError."""
+    content = json.dumps(estate.document).encode()
+    connection.sendall(SIZE.pack(len(content), len(estate.sockets)) + content)
+    descriptors.send(connection, estate.sockets)
+
+
+def receive(connection: socket.socket) -> Inheritance:
+    """What `send` sent.  Failed where it does not arrive as a whole."""
+    sockets: list[socket.socket] = []
+    connection.settimeout(PATIENCE)
+    try:
+        length, count = SIZE.unpack(_exactly(connection, SIZE.size))
+        content = _exactly(connection, length)
+        while len(sockets) < count:
+            piece, found, whole = descriptors.receive(connection, len(descriptors.CARRIER))
+            sockets += found
+            if not piece or not found or not whole:
+                raise ValueError("not all of its sockets arrived")
+        return Inheritance(json.loads(content), sockets)
+    except (OSError, ValueError) as error:
+        for each in sockets:
+            each.close()
+        raise Failed(f"cannot take over: {error}") from error
 
 
 class Deed:
@@ -91,7 +106,7 @@ class Deed:
                 self._asking.settimeout(PATIENCE)
                 self._connection = _answered(self._asking, listener, control_path, address)
                 failed.callback(self._connection.close)
-                self.inheritance = _received(self._connection)
+                self.inheritance = receive(self._connection)
                 failed.pop_all()
 
     def taken(self) -> None:
@@ -119,22 +134,7 @@ def _answered(
         said = asking.recv(1000).decode(errors="replace") if ready else "nothing"
         raise Failed(f"cannot take over what {control_path} holds: it says {said.strip()}")
     connection, _ = listener.accept()
-    connection.settimeout(PATIENCE)
     return connection
-
-
-def _received(connection: socket.socket) -> Inheritance:
-    sockets: list[socket.socket] = []
-    try:
-        length, count = SIZE.unpack(_exactly(connection, SIZE.size))
-        content = _exactly(connection, length)
-        while len(sockets) < count:
-            sockets += _some_sockets(connection)
-        return Inheritance(json.loads(content), sockets)
-    except (OSError, ValueError) as error:
-        for each in sockets:
-            each.close()
-        raise Failed(f"cannot take over: {error}") from error
 
 
 def _exactly(connection: socket.socket, length: int) -> bytes:
@@ -145,21 +145,3 @@ def _exactly(connection: socket.socket, length: int) -> bytes:
             raise ValueError("the predecessor ended before it had said everything")
         received += piece
     return bytes(received)
-
-
-def _some_sockets(connection: socket.socket) -> list[socket.socket]:
-    # Not socket.recv_fds, whose descriptors would be inherited by programs.
-    room = socket.CMSG_SPACE(SOCKETS_AT_ONCE * array.array("i").itemsize)
-    piece, ancillary, flags, _ = connection.recvmsg(1, room, socket.MSG_CMSG_CLOEXEC)
-    numbers = array.array("i")
-    for level, kind, content in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
-    found = [socket.socket(fileno=number) for number in numbers]
-    if not piece or not found or flags & socket.MSG_CTRUNC:
-        for each in found:
-            each.close()
-        raise ValueError("not all of its sockets arrived")
-    for each in found:
-        each.setblocking(False)
-    return found

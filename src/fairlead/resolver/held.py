@@ -55,8 +55,9 @@ class HeldPorts:
             yield key, run.target
 
     def sockets(self, key: HeldPortKey) -> list[socket.socket]:
-        """The sockets of a run that is held."""
-        return self._runs[key].sockets
+        """The sockets of a run, none if it is not held."""
+        run = self._runs.get(key)
+        return run.sockets if run else []
 
     def take_over(self, key: HeldPortKey, target: Target, sockets: list[socket.socket]) -> None:
         """Hold a run with the sockets of a predecessor."""

@@ -4,12 +4,15 @@ import asyncio
 import errno
 import os
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from ipaddress import ip_address
 from typing import Any
 
 from fairlead.model.errors import FairleadError, PortTaken, StepFailed
 from fairlead.model.host import HeldPortKey, Key, State, Step, Target, Value
 from fairlead.resolver.asking import Revive, ask_or_revive
+from fairlead.resolver.estate import Estate
+from fairlead.resolver.keeping import Keeper, Kept, dealt
 from fairlead.resolver.port_messages import key_document, read_key, read_target, target_document
 from fairlead.resolver.socket_owner import port_owner
 
@@ -22,16 +25,41 @@ class PortHolder:
 
     handles: tuple[type[Key], ...] = (HeldPortKey,)
 
-    def __init__(self, socket_path: str, revive: Revive | None = None):
-        """`revive` starts the port holder where it does not answer."""
+    def __init__(self, socket_path: str, revive: Revive | None = None, keeper: Keeper | None = None):
+        """`revive` starts the port holder where it does not answer; `keeper` keeps its sockets."""
         self._path = socket_path
         self._revive = revive
+        self._keeper = keeper
 
     async def observe(self, keys: Collection[Key]) -> State:
         """Where each run leads, None if it is not held as exactly this run."""
-        documents = [key_document(_held(key)) for key in keys]
-        reply = await self._ask({"do": "observe", "keys": documents})
-        return dict(zip(keys, map(read_target, reply["targets"]), strict=True))
+        wanted = [_held(key) for key in keys]
+        request = {"do": "observe", "keys": list(map(key_document, wanted))}
+        if self._keeper is None:
+            targets = (await self._ask(request))["targets"]
+        else:
+            targets = await self._observe_and_keep(self._keeper, wanted, request)
+        return dict(zip(keys, map(read_target, targets), strict=True))
+
+    async def _observe_and_keep(
+        self, keeper: Keeper, keys: Sequence[HeldPortKey], request: dict[str, Any]
+    ) -> list[Any]:
+        places, now = keeper.lacking(keys), keeper.now
+        reply, sockets = await ask_or_revive(self._path, {**request, "copies": places}, self._revive)
+        found: dict[Key, Kept] = {
+            key: Kept(target) for key, target in zip(keys, reply["targets"], strict=True)
+        }
+        for place, own in zip(places, dealt(sockets, reply["copied"]), strict=True):
+            found[keys[place]].sockets = own
+        keeper.note(now, found)
+        return list(reply["targets"])
+
+    def kept(self) -> Estate:
+        """What is kept of it, as its predecessor would hand it over."""
+        held = [(key, each) for key, each in (self._keeper.everything() if self._keeper else ())]
+        runs = [[key_document(_held(key)), each.value] for key, each in held]
+        sockets = [each for _, kept in held for each in kept.sockets]
+        return Estate({"runs": runs, "sessions": [], "streams": []}, sockets)
 
     async def everything(self) -> State:
         """All that is held, also what nobody asked for."""
@@ -44,15 +72,18 @@ class PortHolder:
         Raises PortTaken, in Docker's words and with the holder, when a port cannot be bound.
         """
         changes = [[key_document(_held(step.key)), target_document(_target(step.after))] for step in steps]
+        letting_go = self._keeper.changing([step.key for step in steps]) if self._keeper else nullcontext()
         try:
-            reply = await self._ask({"do": "perform", "changes": changes})
+            with letting_go:
+                reply = await self._ask({"do": "perform", "changes": changes})
         except FairleadError as error:
             raise StepFailed(f"cannot hold ports: {error.message}", 0) from error
         if "refused" in reply:
             raise await _taken(reply["refused"])
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        return await ask_or_revive(self._path, request, self._revive)
+        reply, _ = await ask_or_revive(self._path, request, self._revive)
+        return reply
 
 
 def _held(key: Key) -> HeldPortKey:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fairlead.model.host import HeldPortKey, Target
 from fairlead.resolver import beside
-from fairlead.resolver.control import Reply, Request
+from fairlead.resolver.control import Reply, Request, WithSockets
 from fairlead.resolver.datagrams import Datagrams, Session
 from fairlead.resolver.estate import Estate, Inheritance
 from fairlead.resolver.held import HeldPorts, NotHeld
@@ -34,12 +34,18 @@ class PortService:
         self._held = HeldPorts(self._lookout, self._streams, self._datagrams)
         self._paused: list[Paused] = []
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Reply | WithSockets:
         """Look at keys, at everything, or carry out changes: all of one request or none."""
         match request["do"]:
             case "observe":
                 keys = [read_key(each) for each in request["keys"]]
-                return {"targets": [target_document(self._held.target(key)) for key in keys]}
+                targets = [self._held.target(key) for key in keys]
+                copied = [keys[place] for place in request.get("copies", ())]
+                sockets = [self._held.sockets(key) for key in copied]
+                return WithSockets(
+                    {"targets": list(map(target_document, targets)), "copied": list(map(len, sockets))},
+                    [each for own in sockets for each in own],
+                )
             case "everything":
                 held = self._held.everything()
                 return {"held": [[key_document(key), target_document(target)] for key, target in held]}

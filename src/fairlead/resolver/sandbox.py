@@ -82,9 +82,9 @@ class SandboxResolver:
         self._outward: dict[bytes, Query] = {}
         self._kept_of = -1  # the zone's version
         self.set(value)
-        opened = opened or _open(namespaces, name)
-        self._udp, self._tcp = opened.udp, opened.tcp
-        self._identity, self._shown = opened.identity, opened.shown
+        self.opened = opened or _open(namespaces, name)
+        self._udp, self._tcp = self.opened.udp, self.opened.tcp
+        self._identity, self._shown = self.opened.identity, self.opened.shown
         self.listen()
 
     def listen(self) -> None:
@@ -96,7 +96,7 @@ class SandboxResolver:
         """Read no more: what comes waits in the sockets, which somebody else may read."""
         for each in (self._udp, self._tcp):
             self._loop.remove_reader(each.fileno())
-        return Opened(self._udp, self._tcp, self._identity, self._shown)
+        return self.opened
 
     @property
     def talking(self) -> bool:

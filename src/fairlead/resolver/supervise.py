@@ -1,15 +1,20 @@
 """The processes beside the daemon are started when they do not answer, and outlive who started them."""
 
 import asyncio
+import contextlib
 import logging
 import os
+import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from fairlead import process
 from fairlead.model.errors import Conflict, Failed, Unavailable
 from fairlead.resolver.asking import ask
 from fairlead.resolver.control import PROTOCOL
+from fairlead.resolver.estate import PATIENCE as LONGEST_WORD
+from fairlead.resolver.estate import Estate, send
 from fairlead.resolver.release import release
 
 log = logging.getLogger(__name__)
@@ -23,12 +28,13 @@ def socket_path(kind: str, exec_root: str) -> str:
     return os.path.join(exec_root, f"{kind}.sock")
 
 
-async def ensure_running(kind: str, exec_root: str) -> bool:
+async def ensure_running(kind: str, exec_root: str, kept: Callable[[], Estate] | None = None) -> bool:
     """See that the process answers: start it where it does not, in the caller's network namespace.
 
     One of another release hands its sockets to one of ours, so that nobody notices; where it
-    cannot, it is replaced, and what it held is to be asked for again.  When this returns requests
-    are answered.  Whether it had to be started, without anything.  Raises Failed when it cannot be.
+    cannot, it is replaced, and what it held is to be asked for again.  One that has ended is
+    followed by one that goes on with what was `kept` of it.  When this returns requests are
+    answered.  Whether it had to be started.  Raises Failed when it cannot be.
     """
     path = socket_path(kind, exec_root)
     try:
@@ -38,7 +44,7 @@ async def ensure_running(kind: str, exec_root: str) -> bool:
         await stop(kind, exec_root)
     except Unavailable:
         pass
-    started = await _start(kind, exec_root)
+    started = await (_start(kind, exec_root) if kept is None else _start_with(kind, exec_root, kept()))
     if started.code:
         try:
             await ask(path, {"do": "status"})  # somebody else was faster
@@ -66,11 +72,30 @@ async def _succeeded(kind: str, exec_root: str, status: dict[str, Any]) -> bool:
     return True
 
 
-async def _start(kind: str, exec_root: str, *more: str) -> process.Finished:
+async def _start_with(kind: str, exec_root: str, kept: Estate) -> process.Finished:
+    """Start it with what was kept of the one before."""
+    # Of their own, since meanwhile any of those that are kept may be let go.
+    sockets = [socket.socket(fileno=os.dup(each.fileno())) for each in kept.sockets]
+    ours, theirs = socket.socketpair()
+    ours.settimeout(LONGEST_WORD)
+    sending = asyncio.create_task(asyncio.to_thread(send, Estate(kept.document, sockets), ours))
+    try:
+        number = theirs.fileno()
+        return await _start(kind, exec_root, "--inherit", str(number), inherited=number)
+    finally:
+        theirs.close()  # where it was not read there is nobody left who could
+        with contextlib.suppress(OSError):
+            await sending
+        for each in (ours, *sockets):
+            each.close()
+
+
+async def _start(kind: str, exec_root: str, *more: str, inherited: int | None = None) -> process.Finished:
     said = os.path.join(exec_root, f"{kind}.log")
     # -P: what lies in the daemon's working directory is nobody's module.
     command = [sys.executable, "-P", "-m", MODULES[kind], "--socket", socket_path(kind, exec_root)]
-    return await process.run([*command, "--detach", said, *more])
+    numbers = () if inherited is None else (inherited,)
+    return await process.run([*command, "--detach", said, *more], pass_fds=numbers)
 
 
 async def stop(kind: str, exec_root: str) -> None:
