@@ -50,6 +50,23 @@ def test_a_pin_that_was_lost_while_no_daemon_ran_is_the_same_namespace_again(cle
     assert clean.run("docker exec box ip route", check=True).stdout.startswith("default")
 
 
+def test_a_policy_that_was_lost_while_no_daemon_ran_comes_back_and_a_chosen_one_stays(clean: Host) -> None:
+    def policy() -> str:
+        return clean.run("iptables -S FORWARD | head -1", check=True).stdout.strip()
+
+    assert policy() == "-P FORWARD DROP"
+    clean.kill_engine()
+    clean.run("nft flush ruleset", check=True)
+    assert policy() == "-P FORWARD ACCEPT"
+    clean.start_engine()
+    assert policy() == "-P FORWARD DROP"
+    clean.kill_engine()
+    clean.run("iptables -P FORWARD ACCEPT", check=True)
+    clean.start_engine()
+    assert policy() == "-P FORWARD ACCEPT"
+    clean.run("iptables -P FORWARD DROP", check=True)
+
+
 def test_a_published_port_answers_on_an_address_that_comes_later(clean: Host) -> None:
     clean.run("docker run -d --name site -p 8080:80 web", check=True)
     clean.run("ip addr add 192.0.2.77/32 dev lo", check=True)

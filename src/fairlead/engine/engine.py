@@ -44,6 +44,7 @@ from fairlead.engine.mounts import Mounts
 from fairlead.engine.networks import Networks
 from fairlead.engine.overlays import Overlays
 from fairlead.engine.parts import Parts
+from fairlead.engine.policies import Policies
 from fairlead.engine.references import References
 from fairlead.engine.removal import Removal
 from fairlead.engine.renaming import Renaming
@@ -143,7 +144,10 @@ class Engine:
         self._supervision = Supervision(context, lifecycle, removal, sandboxes, waits, health)
         self._following = Following(context, networks, self._supervision)
         subjects = Subjects(context, networks, sandboxes)
-        self._repair = Repair(context, subjects, files, sight, self.counters) if sight else None
+        self._policies = Policies(context)
+        self._repair = (
+            Repair(context, subjects, files, self._policies, sight, self.counters) if sight else None
+        )
         self.networks = networks
         self.connections = Connections(parts, lifecycle)
         self.containers = Containers(
@@ -180,9 +184,11 @@ class Engine:
         await self._name_host()
         await self._following.begin()
         state = base_state(context.settings, await context.machine.forwarding())
-        await context.reconciler.converge(state)
+        await self._policies.expect(state)
+        await context.reconciler.converge({**await self._policies.lost(), **state})
         context.at("begin: base made")
         await self._networks.begin()
+        await self._policies.note()
         context.at("begin: networks made")
         await self.volumes.begin()
         await self._supervision.begin()

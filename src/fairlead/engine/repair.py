@@ -13,9 +13,10 @@ from fairlead.boundary import Sight
 from fairlead.engine.context import Context
 from fairlead.engine.counters import Counters
 from fairlead.engine.files import Files
+from fairlead.engine.policies import Policies
 from fairlead.engine.subjects import HOST, Subject, Subjects, together
 from fairlead.model.errors import FairleadError
-from fairlead.model.host import ChainKey, Family, Key, NamespaceKey, PolicyKey, State, Step, SysctlKey, Value
+from fairlead.model.host import Key, NamespaceKey, State, Step, SysctlKey
 from fairlead.planner.deviation import KINDS, Part, Place, deviation, part_of
 from fairlead.planner.steps import of_one_link
 
@@ -24,7 +25,6 @@ ROUNDS = 5  # looks after each other, each of which may find what the last repai
 TOLD = 20  # differences that an event names
 SLICE = 300  # entries of links and settings that are asked for at once
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds until what failed is tried again
-FORWARD = {family: ChainKey(family, "filter", "FORWARD") for family in Family}
 ALWAYS = (Part.LINKS, Part.SETTINGS)  # what is looked at of a subject that is new
 
 Cause = tuple[str, Part]
@@ -42,8 +42,17 @@ class Failure:
 class Repair:
     """Looks at parts of the host and repairs them.  One look at a time."""
 
-    def __init__(self, context: Context, subjects: Subjects, files: Files, sight: Sight, counters: Counters):
+    def __init__(
+        self,
+        context: Context,
+        subjects: Subjects,
+        files: Files,
+        policies: Policies,
+        sight: Sight,
+        counters: Counters,
+    ):
         self._context = context
+        self._policies = policies
         self._subjects = subjects
         self._files = files
         self._sight = sight
@@ -53,7 +62,6 @@ class Repair:
         self._met: dict[str, Subject] = {}  # subjects that were found right once
         self._touched: set[str] = set()  # subjects of which everything is looked at again
         self._rules: int | None = None  # the number of the rules when they were found right
-        self._policies: dict[Family, str] = {}
         self._owed: set[Part] = set()
         self._failures: dict[Cause, Failure] = {}
         self._ended: list[str] = []  # processes that run again, of which nothing has been told yet
@@ -108,7 +116,7 @@ class Repair:
         left_out = self._subjects.busy or any(part is Part.RULES for _, part in self._failures)
         if Part.RULES in parts and not steps and not left_out:
             self._rules = number
-            await self._lost_policies(right=True)
+            await self._policies.note()
         return steps
 
     async def _differing(self, desired: State) -> tuple[Step, ...]:
@@ -173,25 +181,6 @@ class Repair:
             if subject is not None and failure.again <= now and wrong.isdisjoint(subject.parts[part]):
                 del self._failures[identity, part]
 
-    async def _lost_policies(self, right: bool = False) -> dict[Key, Value | None]:
-        """The policies that went with a whole table.
-
-        `right`: all else was found right, so those that are there are what their owner wants.
-        """
-        settings, observe = self._context.settings, self._context.reconciler.observe
-        families = [Family.IPV4] if settings.iptables else []
-        if settings.ip6tables and any(each.enable_ipv6 for each in self._context.records.networks.values()):
-            families.append(Family.IPV6)
-        lost: dict[Key, Value | None] = {}
-        for family in families:
-            key = PolicyKey(family, "filter", "FORWARD")
-            found = await observe([FORWARD[family], key])
-            if found[FORWARD[family]] and right:
-                self._policies[family] = str(found[key])
-            elif not found[FORWARD[family]] and family in self._policies:
-                lost[key] = self._policies[family]
-        return lost
-
     # -- repairing -------------------------------------------------------------------------------
 
     async def _mend(self, steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -199,7 +188,7 @@ class Repair:
         # What is in a namespace whose pin is missing cannot be seen: it is not missing as well.
         pins = [step for step in steps if isinstance(step.key, NamespaceKey)]
         keys = {step.key for step in pins or steps}
-        policies = await self._lost_policies() if any(part_of(key) is Part.RULES for key in keys) else {}
+        policies = await self._policies.lost() if any(part_of(key) is Part.RULES for key in keys) else {}
         try:
             return await self._keep(keys, policies)
         except FairleadError as error:

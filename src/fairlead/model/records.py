@@ -17,13 +17,15 @@ class HostRecord:
     """What the engine must remember about its host, under the one id "host".
 
     `engine_id` is the daemon's identity in `docker info`.  `lease` and `generation` are what it is
-    a member of a cluster by: the next daemon goes on with them.
+    a member of a cluster by: the next daemon goes on with them.  `dropping` are the families whose
+    FORWARD had the policy DROP when all was right.
     """
 
     id: str = "host"
     engine_id: str = ""
     lease: int = 0
     generation: int = 0
+    dropping: tuple[str, ...] = ()
 
 
 Record = Network | Endpoint | Sandbox | Container | Volume | HostRecord | Member | RemoteEndpoint

@@ -1,8 +1,10 @@
 """What the host needs before any network: forwarding, the chains of Docker, their jumps."""
 
+from collections.abc import Collection
+
 from fairlead.firewall import policy
 from fairlead.model.config import Settings
-from fairlead.model.host import Family, Key, PolicyKey, SysctlKey, Value
+from fairlead.model.host import ChainKey, Family, Key, PolicyKey, State, SysctlKey, Value
 from fairlead.planner.steps import absent
 
 IPV6_FORWARDING = SysctlKey("", ("net", "ipv6", "conf", "all", "forwarding"))
@@ -20,7 +22,7 @@ def base_state(settings: Settings, forwards_already: bool) -> dict[Key, Value | 
     if settings.iptables:
         state.update(_jumps(Family.IPV4, settings.userland_proxy))
         if settings.ip_forward and not forwards_already:
-            state[PolicyKey(Family.IPV4, "filter", "FORWARD")] = "DROP"
+            state[forward_policy(Family.IPV4)] = "DROP"
     return state
 
 
@@ -33,8 +35,31 @@ def ipv6_base_state(settings: Settings, forwards_already: bool) -> dict[Key, Val
     if settings.ip6tables:
         state.update(_jumps(Family.IPV6, settings.userland_proxy))
         if settings.ip_forward and not forwards_already:
-            state[PolicyKey(Family.IPV6, "filter", "FORWARD")] = "DROP"
+            state[forward_policy(Family.IPV6)] = "DROP"
     return state
+
+
+def forward_policy(family: Family) -> PolicyKey:
+    """The policy that decides about what no rule has decided about."""
+    return PolicyKey(family, "filter", "FORWARD")
+
+
+def forward_chains(family: Family) -> tuple[ChainKey, ...]:
+    """The chains that are there as long as nobody resets the whole table."""
+    return ChainKey(family, "filter", "FORWARD"), ChainKey(family, "filter", "DOCKER-USER")
+
+
+def lost_policies(dropping: Collection[Family], there: State) -> State:
+    """Of the families whose FORWARD dropped, the policies that went with a whole table.
+
+    `there` is what is found of `forward_chains`.  A policy that was changed by itself is what its
+    owner wants.
+    """
+    return {
+        forward_policy(family): "DROP"
+        for family in dropping
+        if not all(there.get(key) for key in forward_chains(family))
+    }
 
 
 def _jumps(family: Family, userland_proxy: bool) -> dict[Key, Value | None]:

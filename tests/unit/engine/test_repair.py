@@ -11,6 +11,7 @@ from fairlead.engine.context import Context
 from fairlead.engine.counters import Counters
 from fairlead.engine.files import Files
 from fairlead.engine.networks import Networks
+from fairlead.engine.policies import Policies
 from fairlead.engine.repair import Repair
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.subjects import Subjects
@@ -119,7 +120,7 @@ def engine() -> Engine:
     subjects = Subjects(shared, Networks(shared, sandboxes), sandboxes)
     wanted = {key: value for each in subjects.all() for key, value in each.state.items()}
     host.there = {**wanted, FORWARD: True, POLICY: "DROP", USERS: None}
-    made = Engine(host, shared, Repair(shared, subjects, files, host, counters), counters)
+    made = Engine(host, shared, Repair(shared, subjects, files, Policies(shared), host, counters), counters)
     made.look()
     assert {name for _, name in host.files} == {"hosts", "hostname", "resolv.conf"}
     host.told.clear()
@@ -184,6 +185,36 @@ def test_a_policy_that_went_with_its_table_comes_back(engine: Engine) -> None:
     engine.host.changes += 1
     engine.look(Part.RULES)
     assert Step(POLICY, "ACCEPT", "DROP") in engine.host.done
+
+
+def test_a_policy_that_went_with_its_table_while_no_daemon_ran_comes_back(engine: Engine) -> None:
+    for key in list(engine.host.there):
+        if isinstance(key, (ChainKey, RuleKey)):
+            engine.host.there[key] = None
+    engine.break_(POLICY, "ACCEPT")
+    assert asyncio.run(Policies(engine.shared).lost()) == {POLICY: "DROP"}
+
+
+def test_a_policy_that_the_user_has_set_is_what_comes_back(engine: Engine) -> None:
+    engine.break_(POLICY, "ACCEPT")
+    engine.host.changes += 1
+    engine.look()
+    for key in list(engine.host.there):
+        if isinstance(key, (ChainKey, RuleKey)):
+            engine.host.there[key] = None
+    engine.host.changes += 1
+    engine.look(Part.RULES)
+    assert engine.host.done
+    assert engine.host.there[POLICY] == "ACCEPT"
+    assert asyncio.run(Policies(engine.shared).lost()) == {}
+
+
+def test_a_process_that_had_ended_is_told_of_once(engine: Engine) -> None:
+    engine.repair.ended("the resolver")
+    engine.look(Part.NAMES)
+    engine.look(Part.NAMES)
+    [(what, attributes)] = engine.host.told
+    assert (what, attributes["difference"]) == ("daemon repair", "the resolver had ended")
 
 
 def test_a_pin_is_brought_back_before_what_is_inside_is_missed(engine: Engine) -> None:
