@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from bench import injuring
@@ -21,8 +22,10 @@ from fairlead.lab.host import Host
 from fairlead.lab.lab import Lab
 
 LIMIT = 2.0  # seconds that a repair may take
-SEPARATING = 1.0  # seconds, where networks are not separated meanwhile
+SEPARATING = 1.0  # seconds, where networks may not be separated meanwhile:
+SEPARATES = {"iptables -F", "nft flush ruleset", "nft delete table", "rule deleted", "rule inserted in front"}
 TREE = Path(__file__).parent.parent
+EVENTS = "docker events --filter event=repair --format '{{{{.TimeNano}}}}' > {state}/events.log"
 WATCH = "ip monitor link address route > {state}/monitor.log & nft monitor > {state}/rules.log & wait"
 
 
@@ -158,6 +161,12 @@ def quiet(host: Host, plan: Plan) -> list[str]:
     ]
 
 
+def events(found: Sequence[dict[str, object]], told: Sequence[int]) -> list[int]:
+    """How many events each injury has had before the next one."""
+    began = [int(str(each["began"])) for each in found]
+    return [sum(start <= each < end for each in told) for start, end in pairwise([*began, time.time_ns()])]
+
+
 def table(found: Sequence[dict[str, object]]) -> str:
     """A line for each kind."""
     kinds: defaultdict[str, list[float]] = defaultdict(list)
@@ -182,20 +191,29 @@ def measure(plan: Plan, tell: Callable[[str], None]) -> list[str]:
         if not plan.injuries:
             host.stop_engine()
             return []
-        before = repairs(host)
+        listening = host.start(["sh", "-c", EVENTS.format(state=host.state)])
         containers = [f"c{number}" for number in range(plan.containers)]
         found = injure(
             host, plan, containers, str(host.state), lambda line: print(line, file=sys.stderr, flush=True)
         )
-        told = repairs(host) - before
+        time.sleep(1)
+        listening.terminate()
+        told = [int(line) for line in (host.state / "events.log").read_text().split()]
         tell(table(found))
-        tell(f"{told} repairs were told of")
+        tell(f"{len(told)} repairs were told of")
         wrong = [f"{each['kind']}: not repaired: {each['command']}" for each in found if not each["repaired"]]
         wrong += [f"{each['kind']}: a user's rules were changed" for each in found if not each["users"]]
-        slow = [each for each in found if float(str(each["seconds"])) > LIMIT]
+        slow = [
+            each
+            for each in found
+            if float(str(each["seconds"])) > (SEPARATING if each["kind"] in SEPARATES else LIMIT)
+        ]
         wrong += [f"{each['kind']}: {each['seconds']} s: {each['command']}" for each in slow]
-        if told < len(found):
-            wrong.append(f"{len(found)} injuries, but {told} repairs were told of")
+        wrong += [
+            f"{each['kind']}: {count} events: {each['command']}"
+            for each, count in zip(found, events(found, told), strict=True)
+            if count != 1
+        ]
         if os.environ.get("INJURIES_LOG"):
             Path(os.environ["INJURIES_LOG"]).write_text((host.state / "engine.log").read_text())
         host.stop_engine()

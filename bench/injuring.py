@@ -331,7 +331,7 @@ KINDS = [name for name in vars(Host) if name.startswith("_") and name not in
 def injure(injury: Injury) -> dict[str, object]:
     """Do it, and look until all is as before."""
     before, users = injury.look(), users_rules()
-    began = time.monotonic()
+    began, clock = time.monotonic(), time.time_ns()
     do(injury.command)
     done = time.monotonic()
     first = injury.look()
@@ -346,6 +346,7 @@ def injure(injury: Injury) -> dict[str, object]:
         "kind": injury.kind,
         "command": injury.command,
         "seconds": round(seconds, 3),
+        "began": clock,
         "took": round(done - began, 3),
         "repaired": now == before,
         "seen": first != before,
