@@ -189,6 +189,36 @@ def test_a_host_that_was_away_too_long_yields_what_is_not_its_own_any_more(clean
     assert "network disconnect" in seen
 
 
+def test_another_hosts_endpoint_is_removed_by_force(clean: tuple[Host, Host], etcd: Etcd) -> None:
+    one, two = clean
+    one.run("docker run -d --name c1 --network demo busybox sleep 1000", check=True)
+    for name, address in (("living", "10.50.0.20"), ("left", "10.50.0.21"), ("kept", "10.50.0.22")):
+        two.run(f"docker run -d --name {name} --network demo --ip {address} busybox sleep 1000", check=True)
+    until(lambda: len(members(one)) == 4)
+    shown = json.loads(one.run("docker network inspect demo", check=True).stdout)[0]["Containers"]
+    assert sorted(each["Name"] for key, each in shown.items() if key.startswith("ep-")) == [
+        "kept",
+        "left",
+        "living",
+    ]
+    assert "No such container" in one.run("docker network disconnect demo living").stderr
+    assert "endpoint nobody not found" in one.run("docker network disconnect -f demo nobody").stderr
+    one.run("docker network disconnect -f demo living", check=True)
+    until(lambda: set(members(one)) == set(members(two)) == {"c1", "left", "kept"})
+    assert not two.run("docker exec living ip -o -4 addr show eth0").stdout
+    assert reaches(one, "c1", "kept")
+    two.kill_engine()
+    try:
+        until(lambda: set(members(one)) == {"c1"})
+        one.run("docker network disconnect -f demo left", check=True)
+        assert "endpoint left not found" in one.run("docker network disconnect -f demo left").stderr
+    finally:
+        two.start_engine(*etcd.engine_flags, *QUICK)
+    # Whoever comes back has its places again, if nobody else has taken them.
+    until(lambda: set(members(one)) == set(members(two)) == {"c1", "left", "kept"})
+    assert reaches(one, "c1", "kept")
+
+
 def test_what_somebody_else_takes_out_of_the_kernel_comes_back(clean: tuple[Host, Host]) -> None:
     one, two = clean
     one.run("docker run -d --name c1 --network demo busybox sleep 1000", check=True)

@@ -108,7 +108,13 @@ class Connections:
         except NotFound:
             await self._forget(reference, container)
             return
-        found = self._find_for_disconnect(container, force)
+        try:
+            found = self._references.find(container)
+        except NotFound:
+            if not force:
+                raise
+            await self._sandboxes.overlays.expel(network, container)
+            return
         async with self._context.lock(found.id):
             found = self._references.find(found.id)
             if network.driver == "host":
@@ -164,14 +170,6 @@ class Connections:
             )
             await self._change(container, stay, await self._without(container, stay, network))
         self._lifecycle.tell_network("disconnect", network.id, network.name, network.driver, container.id)
-
-    def _find_for_disconnect(self, container: str, force: bool) -> Container:
-        try:
-            return self._references.find(container)
-        except NotFound as error:
-            if force:
-                raise NotFound(f"endpoint {container} not found") from error
-            raise
 
     async def _change(self, container: Container, before: Stay, after: Stay) -> None:
         """From one stay to another: records of both, the kernel, then the records of the new one."""

@@ -12,7 +12,7 @@ from fairlead.model.cluster import RemoteEndpoint
 from fairlead.model.commands import CreateNetwork
 from fairlead.model.container import Container
 from fairlead.model.endpoint import Attachment, Endpoint
-from fairlead.model.errors import Unavailable
+from fairlead.model.errors import NotFound, Unavailable
 from fairlead.model.host import State
 from fairlead.model.network import BRIDGE_NAME, ENABLE_ICC, ENABLE_MASQUERADE, Network
 from fairlead.planner.drivers import driver_of
@@ -116,6 +116,12 @@ class Overlays:
         for network, endpoint in places:
             if network.scope == "global" and self.cluster is not None:
                 await self.cluster.leave(network, endpoint.id)
+
+    async def expel(self, network: Network, reference: str) -> None:
+        """Take another host's endpoint off a network by force.  NotFound where there can be none."""
+        if network.scope != "global" or self.cluster is None:
+            raise NotFound(f"endpoint {reference} not found")
+        await self.cluster.expel(network, reference)
 
     async def say(self, places: Sequence[tuple[Network, Endpoint]]) -> None:
         """Tell the other hosts how these places are called now."""

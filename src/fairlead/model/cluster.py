@@ -53,3 +53,4 @@ class Claim:
     address: Address
     member_id: str
     endpoint_id: str
+    container: str = ""  # its name; hosts of earlier releases do not say it

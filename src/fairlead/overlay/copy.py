@@ -280,3 +280,7 @@ class StoreCopy:
         """The believed endpoints of a network on other hosts."""
         said = self._said.get(network_id, {})
         return [self.believed[identity] for identity in said if identity in self.believed]
+
+    def said(self, network_id: str) -> list[RemoteEndpoint]:
+        """The endpoints of a network that hosts speak of, believed or not."""
+        return list(self._said.get(network_id, {}).values())

@@ -5,7 +5,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from fairlead.model.addresses import Address
 from fairlead.model.cluster import Claim, Member, RemoteEndpoint
 from fairlead.model.network import Network, Pool
-from fairlead.overlay.fields import LARGEST_VNI, Document, Part, Refused, document
+from fairlead.overlay.fields import LARGEST_VNI, Document, Part, Refused, document, is_name
 from fairlead.overlay.keys import ClaimKey, EndpointKey, MemberKey, NetworkKey
 
 LARGEST_NUMBER = 1 << 62
@@ -76,13 +76,15 @@ def read_endpoint(key: EndpointKey, text: str) -> RemoteEndpoint:
 
 def write_claim(claim: Claim) -> str:
     """Who holds an address."""
-    return document(member=claim.member_id, endpoint=claim.endpoint_id)
+    return document(member=claim.member_id, endpoint=claim.endpoint_id, container=claim.container)
 
 
 def read_claim(key: ClaimKey, text: str) -> Claim:
     """Who holds the address of this key."""
     read = Document(text)
-    return Claim(key.network_id, key.address, read.identity("member"), read.identity("endpoint"))
+    container = read.text("container", "")
+    _require(not container or is_name(container), f"its container {container[:64]!r} is no name")
+    return Claim(key.network_id, key.address, read.identity("member"), read.identity("endpoint"), container)
 
 
 def write_network(network: Network, removed_by: str = "") -> str:

@@ -93,6 +93,11 @@ def claims(network_id: str) -> str:
     return f"{ROOT}claims/{network_id}/"
 
 
+def endpoints(network_id: str) -> str:
+    """What the keys of all endpoints of a network begin with."""
+    return f"{ROOT}endpoints/{network_id}/"
+
+
 def endpoint(network_id: str, endpoint_id: str) -> str:
     """Where an endpoint is."""
     return f"{ROOT}endpoints/{network_id}/{endpoint_id}"

@@ -9,8 +9,8 @@ from ipaddress import ip_network
 import pytest
 
 from fairlead.boundary.cluster import StoreAway, Write
-from fairlead.engine.cluster import sessions
-from fairlead.model.errors import Conflict, Forbidden
+from fairlead.engine.cluster import cluster, sessions
+from fairlead.model.errors import Conflict, Forbidden, NotFound
 from fairlead.model.host import FdbKey, NamespaceKey, NeighbourKey, NftKey
 from fairlead.model.network import Pool
 from fairlead.model.records import Records
@@ -256,6 +256,42 @@ async def test_a_daemon_that_starts_without_the_store_knows_what_it_knew(
     await next_one.cluster.finish(leave=False)
 
 
+def test_a_start_does_not_wait_for_a_store_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        shared, answers = FakeCluster(), asyncio.Event()
+        host = SimulatedHost(shared, 1)
+        grant = host.way.grant
+
+        async def hang(seconds: int) -> int:
+            await answers.wait()
+            return await grant(seconds)
+
+        monkeypatch.setattr(host.way, "grant", hang)
+        await host.cluster.begin()
+        with pytest.raises(StoreAway, match="it has not been reached yet"):
+            await host.create("demo")
+        answers.set()
+        await until(lambda: not host.cluster.shared.away)
+        await host.create("demo")
+        await host.cluster.finish(leave=False)
+
+    asyncio.run(main())
+
+
+def test_what_needs_the_store_waits_for_the_first_answer_after_a_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        host = SimulatedHost(FakeCluster(), 1)
+        monkeypatch.setattr(cluster, "HEAD_START", 0)
+        await host.cluster.begin()
+        assert host.cluster.shared.away
+        await host.create("demo")
+        await host.cluster.finish(leave=False)
+
+    asyncio.run(main())
+
+
 @in_cluster(2)
 async def test_a_dead_hosts_address_goes_to_who_needs_it_and_it_yields(
     shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
@@ -278,6 +314,77 @@ async def test_a_dead_hosts_address_goes_to_who_needs_it_and_it_yields(
     await until(lambda: set(two.records.remotes) == {kept.id})
     await until(lambda: {heir.id, other.id} == set(one.records.remotes))
     assert two.records.remotes[kept.id].generation == 2
+
+
+@in_cluster(2)
+async def test_what_a_dead_host_has_left_is_removed_by_force(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
+    network = await one.create("demo")
+    await known(network.id, two)
+    place = await one.join(network.id, "web")
+    await until(lambda: place.id in two.records.remotes)
+    one.way.away = True
+    shared.end(one.cluster.membership.lease)
+    await until(lambda: not two.records.remotes)
+    with pytest.raises(NotFound, match="endpoint other not found"):
+        await two.cluster.expel(network, "other")
+    await two.cluster.expel(network, "web")
+    assert not [key for key in shared.entries if "/claims/" in key or "/endpoints/" in key]
+    heir = await two.join(network.id, "heir")
+    assert heir.ipv4 == place.ipv4, "its address is free"
+    with pytest.raises(NotFound, match="endpoint web not found"):
+        await two.cluster.expel(network, "web")
+
+
+@in_cluster(3)
+async def test_who_lives_yields_what_was_removed_by_force(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost, three: SimulatedHost
+) -> None:
+    network = await one.create("demo")
+    await known(network.id, two, three)
+    first, second = await one.join(network.id, "web"), await two.join(network.id, "web")
+    await until(lambda: {first.id, second.id} <= set(three.records.remotes))
+    with pytest.raises(Conflict, match=f"several hosts have one of that name: .*ep-{first.id}"):
+        await three.cluster.expel(network, "web")
+    await three.cluster.expel(network, f"ep-{first.id}")
+    await until(lambda: bool(one.yielded))
+    assert [each.id for each in one.yielded] == [first.id]
+    assert not two.yielded
+    await until(lambda: set(three.records.remotes) == {second.id} == set(one.records.remotes))
+    two.way.away = True  # it hears of it when it is back, with its lease
+    await until(lambda: bool(two.cluster.shared.away))
+    await three.cluster.expel(network, "web")
+    two.way.away = False
+    await until(lambda: bool(two.yielded))
+    assert not [key for key in shared.entries if "/claims/" in key or "/endpoints/" in key]
+
+
+@in_cluster(2)
+async def test_an_endpoint_that_alone_is_taken_out_of_the_store_is_told_again(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
+    network = await one.create("demo")
+    await known(network.id, two)
+    place = await one.join(network.id, "web")
+    await until(lambda: place.id in two.records.remotes)
+    shared.commit([], [Write(keys.endpoint(network.id, place.id), None)])
+    await until(lambda: keys.endpoint(network.id, place.id) in shared.entries)
+    await until(lambda: place.id in two.records.remotes)
+    assert not one.yielded
+
+
+@in_cluster(2)
+async def test_nothing_is_removed_by_force_while_the_store_is_away(
+    shared: FakeCluster, one: SimulatedHost, two: SimulatedHost
+) -> None:
+    network = await one.create("demo")
+    await known(network.id, two)
+    await one.join(network.id, "web")
+    two.way.away = True
+    await until(lambda: bool(two.cluster.shared.away))
+    with pytest.raises(StoreAway, match="cannot remove endpoint web from network demo"):
+        await two.cluster.expel(network, "web")
 
 
 @in_cluster(2)

@@ -21,7 +21,9 @@ async def one_round(
     host = chance.choice(made)
     mine = list(host.records.endpoints.values())
     with contextlib.suppress(FairleadError):
-        match chance.choice(["join", "join", "join", "take", "part", "cut", "heal", "die", "compact"]):
+        match chance.choice(
+            ["join", "join", "join", "take", "part", "cut", "heal", "die", "compact", "expel"]
+        ):
             case "join":
                 await host.join(network_id, f"c{chance.random()}")
             case "take":
@@ -34,6 +36,9 @@ async def one_round(
                 host.way.away = False
             case "die":
                 shared.end(host.cluster.membership.lease)
+            case "expel" if any(each.records.endpoints for each in made if each is not host):
+                others = [each.id for of in made if of is not host for each in of.records.endpoints.values()]
+                await host.cluster.expel(host.records.networks[network_id], chance.choice(others))
             case "compact":
                 shared.compact(shared.revision)
     await asyncio.sleep(chance.random() / 200)

@@ -97,7 +97,7 @@ class Claims:
                 ]
                 for address in addresses:
                     conditions += self._conditions(network.id, address)
-                    claim = Claim(network.id, address, copy.own_id, endpoint.id)
+                    claim = Claim(network.id, address, copy.own_id, endpoint.id, order.container)
                     writes.append(Write(keys.claim(network.id, address), write_claim(claim)))
                 if (await self._shared.commit(conditions, writes)).succeeded:
                     return endpoint
@@ -212,8 +212,8 @@ class Claims:
             yielded = await self._reclaim()
             await self._say()
             await self._sweep()
-        for endpoint in yielded:
-            self._yield_place(endpoint, "its address belongs to another host now")
+        for endpoint, reason in yielded:
+            self._yield_place(endpoint, reason)
 
     def _own(self) -> list[tuple[Network, Endpoint]]:
         """This host's endpoints on global networks."""
@@ -226,25 +226,42 @@ class Claims:
             if endpoint.phase != "removing"
         ]
 
-    async def _reclaim(self) -> list[Endpoint]:
-        """Claim again what nobody has claimed meanwhile; the endpoints whose address somebody has."""
+    async def _reclaim(self) -> list[tuple[Endpoint, str]]:
+        """Claim again what nobody has claimed meanwhile: endpoints that have lost their place, and why."""
         copy, lost = self._shared.copy, []
         for network, endpoint in self._own():
+            if self._expelled(network, endpoint):
+                lost.append((endpoint, "another host has removed it by force"))
+                continue
             for address in endpoint.addresses:
                 held = copy.claims.get(network.id, {}).get(address)
                 if held is not None and held.claim.endpoint_id == endpoint.id:
                     continue
                 if held is not None or not await self._claim_again(network, endpoint, address):
-                    lost.append(endpoint)
+                    lost.append((endpoint, "its address belongs to another host now"))
                     break
         return lost
+
+    def _expelled(self, network: Network, endpoint: Endpoint) -> bool:
+        """Whether all that was told of an endpoint is gone, while this host's membership is not.
+
+        What a lease takes away when it ends it takes away together with the membership, and claims stay.
+        """
+        copy = self._shared.copy
+        own = copy.members.get(copy.own_id)
+        if own is None or own.generation != self._membership.generation or network.id not in copy.networks:
+            return False
+        held = copy.claims.get(network.id, {})
+        return not copy.changed(keys.endpoint(network.id, endpoint.id)) and not any(
+            address in held for address in endpoint.addresses
+        )
 
     async def _claim_again(self, network: Network, endpoint: Endpoint, address: Address) -> bool:
         known = self._shared.copy.networks.get(network.id)
         if known is None:
             return True  # the network itself is gone: that is dealt with elsewhere
         key = keys.claim(network.id, address)
-        claim = Claim(network.id, address, self._shared.copy.own_id, endpoint.id)
+        claim = self._claim(endpoint, address)
         conditions = [Unchanged(key, 0), Unchanged(keys.network(network.id), known.changed)]
         done = await self._shared.commit(conditions, [Write(key, write_claim(claim))])
         return done.succeeded
@@ -284,11 +301,26 @@ class Claims:
         """Tell the others that an endpoint is called otherwise; while the store is away, later."""
         if self._shared.away:
             return
+        held = self._shared.copy.claims.get(endpoint.network_id, {})
+        own = [
+            each
+            for each in endpoint.addresses
+            if each in held and held[each].claim.endpoint_id == endpoint.id
+        ]
         key, value = keys.endpoint(endpoint.network_id, endpoint.id), write_endpoint(self.told(endpoint))
+        claims = [
+            Write(keys.claim(endpoint.network_id, address), write_claim(self._claim(endpoint, address)))
+            for address in own
+        ]
+        conditions = [Unchanged(each.key, self._shared.copy.changed(each.key)) for each in claims]
         try:
-            await self._shared.commit([], [Write(key, value, self._lease)])
+            await self._shared.commit(conditions, [Write(key, value, self._lease), *claims])
         except (StoreAway, LeaseEnded) as error:
             log.warning("cannot tell the other hosts of endpoint %s now: %s", endpoint.id[:12], error)
+
+    def _claim(self, endpoint: Endpoint, address: Address) -> Claim:
+        container = self.told(endpoint).container
+        return Claim(endpoint.network_id, address, self._shared.copy.own_id, endpoint.id, container)
 
     def told(self, endpoint: Endpoint) -> RemoteEndpoint:
         """An endpoint of this host as the others are told of it."""

@@ -10,6 +10,7 @@ from typing import Any
 from fairlead.boundary import Probe
 from fairlead.boundary.cluster import ClusterStore, StoreAway
 from fairlead.engine.cluster.claims import Claims, Order
+from fairlead.engine.cluster.expulsion import Expulsion
 from fairlead.engine.cluster.global_networks import GlobalNetworks
 from fairlead.engine.cluster.intake import Intake
 from fairlead.engine.cluster.membership import Membership
@@ -28,7 +29,8 @@ from fairlead.model.overlay import OverlayStatus
 from fairlead.overlay.copy import StoreCopy, Touched
 
 log = logging.getLogger(__name__)
-PATIENCE = 2.0  # seconds that the daemon's start waits for the store, no longer
+HEAD_START = 0.3  # seconds that the daemon's start waits for the store, no longer
+PATIENCE = 2.0  # seconds after its start in which what needs the store waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Cluster:
         self.membership = Membership(context, self.shared, reach.settings)
         self.claims = Claims(context, self.shared, self.membership, self._yield)
         self.networks = GlobalNetworks(context, self.shared)
+        self._expulsion = Expulsion(self.shared)
         self._intake = Intake(context, copy, self.presence, self._yield_network)
         self.shared.take = self._intake.take
         self._sessions = Sessions(
@@ -69,9 +72,14 @@ class Cluster:
         """Begin to follow the store; what goes on without it does not wait for it."""
         self.shared.copy.own_id = self._context.records.hosts["host"].engine_id
         self._spawn(self._sessions.run())
+        self._spawn(self._give_up_waiting())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await self._sessions.tried.wait()
+            async with asyncio.timeout(HEAD_START):
+                await self.shared.tried.wait()
+
+    async def _give_up_waiting(self) -> None:
+        await self._context.clock.sleep(PATIENCE)
+        self.shared.tried.set()
 
     async def finish(self, leave: bool) -> None:
         """Stop following.  With `leave` the others are told that this host is gone."""
@@ -87,7 +95,7 @@ class Cluster:
 
     async def enter(self, order: Order) -> RemoteEndpoint:
         """A place on a network that this host's kernel has from now on; `settle` or `leave` follows."""
-        self.shared.require_near(f"join network {order.network.name}")
+        await self.shared.reach(f"join network {order.network.name}")
         await self.presence.enter(order.network, order.endpoint_id)
         self._context.at("cluster enter: network raised")
         try:
@@ -111,6 +119,10 @@ class Cluster:
         finally:
             await self.claims.release(network.id, endpoint_id)
         self._context.at("cluster leave: address released")
+
+    async def expel(self, network: Network, reference: str) -> None:
+        """Take another host's endpoint off a network by force.  Raises what `Expulsion.expel` raises."""
+        await self._expulsion.expel(network, reference)
 
     async def say(self, endpoint: Endpoint) -> None:
         """Tell the others that an endpoint is called otherwise."""

@@ -31,7 +31,7 @@ class GlobalNetworks:
 
         Conflict when its name is taken, Forbidden when its subnet is, StoreAway.
         """
-        self._shared.require_near(f"create network {wanted.name}")
+        await self._shared.reach(f"create network {wanted.name}")
         if not is_name(wanted.name):
             raise InvalidParameter(
                 f"cannot create network {wanted.name!r}: global names have no blanks or slashes"
@@ -108,7 +108,7 @@ class GlobalNetworks:
 
         It is marked first, so that nobody claims an address between the look at the claims and the end.
         """
-        self._shared.require_near(f"remove network {network.name}")
+        await self._shared.reach(f"remove network {network.name}")
         for _ in range(TRIES):
             known = self._shared.copy.networks.get(network.id)
             if known is None:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from fairlead.boundary.cluster import Compacted, LeaseEnded, StoreAway
+from fairlead.boundary.cluster import Changes, Compacted, LeaseEnded, StoreAway
 from fairlead.engine.cluster.claims import Claims
 from fairlead.engine.cluster.crowding import Crowding
 from fairlead.engine.cluster.global_networks import GlobalNetworks
@@ -54,7 +54,7 @@ class Sessions:
         self._presence = presence
         self._crowding = Crowding(context)
         self._news = asyncio.Event()  # the watch has noted something
-        self.tried = asyncio.Event()  # the store has been asked once, with success or without
+        self._missed = False  # and that something of this host's own is gone
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -71,7 +71,7 @@ class Sessions:
                     log.exception("cannot follow the cluster store")
                     self._shared.lose("the daemon's log says why")
                 finally:
-                    self.tried.set()
+                    self._shared.tried.set()
                 await self._context.clock.sleep(PAUSE)
 
     async def _session(self) -> None:
@@ -81,7 +81,7 @@ class Sessions:
                 tasks.create_task(self._membership.pulse())
                 revision = await self.compare()
                 self._shared.regain()
-                self.tried.set()
+                self._shared.tried.set()
                 tasks.create_task(self._watch(revision))
                 tasks.create_task(self._follow())
                 tasks.create_task(self._compare_often())
@@ -120,6 +120,7 @@ class Sessions:
         async for changes in self._shared.store.watch(keys.ROOT, revision):
             reads = {key: read_of(entry) for key, entry in changes.entries.items()}
             self._intake.note(self._shared.copy.apply(changes.revision, reads))
+            self._missed = self._missed or self._misses(changes)
             self._news.set()
 
     async def _follow(self) -> None:
@@ -128,6 +129,15 @@ class Sessions:
             await self._news.wait()
             self._news.clear()
             await self._intake.take(Touched())
+            if self._missed:
+                self._missed = False
+                await self._claims.settle()
+
+    def _misses(self, changes: Changes) -> bool:
+        """Whether somebody has taken away what this host has said of an endpoint that it has."""
+        gone = (keys.parse(key) for key, entry in changes.entries.items() if entry is None)
+        endpoints = self._context.records.endpoints
+        return any(isinstance(each, keys.EndpointKey) and each.endpoint_id in endpoints for each in gone)
 
     async def _until_lost(self) -> None:
         """A call that found the store away may have been made all the same: read again."""

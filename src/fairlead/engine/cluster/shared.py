@@ -27,9 +27,16 @@ class Shared:
     address: str  # for messages
     take: Callable[[Touched], Awaitable[None]] | None = None
     away: str = "it has not been reached yet"  # why the store cannot be used now, "" if it can
+    tried: asyncio.Event = field(default_factory=asyncio.Event)  # it has been asked, or is given up for now
     lost: asyncio.Event = field(default_factory=asyncio.Event)  # somebody has found the store away
     _told: bool = field(default=False)
     _calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def reach(self, what: str) -> None:
+        """StoreAway if the store was away when last asked; a daemon that has just started asks it first."""
+        if self.away:
+            await self.tried.wait()
+        self.require_near(what)
 
     def require_near(self, what: str) -> None:
         """StoreAway at once if the store was away when last asked; `what` completes "cannot"."""
