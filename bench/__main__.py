@@ -262,7 +262,7 @@ def main() -> int:
         results = shared_store(store.Plan.quick() if options.quick else store.Plan.full())
     elif options.part == "overlay":
         results = Results()
-        with Lab(f"bench-{os.getpid()}", hosts=2) as lab:
+        with Lab(f"bench-{os.getpid()}", hosts=overlay.HOSTS) as lab:
             overlay.measure(lab, results, *((3, 1) if options.quick else (15, 1)))
     else:
         with Lab(f"bench-{os.getpid()}", hosts=len(engines)) as lab:
