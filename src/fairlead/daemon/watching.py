@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 GATHERING = 0.03  # seconds in which further hints are gathered
 REST = 4  # a look is followed by a rest of so many times its length
 LONGEST_REST = 1.0  # seconds
+CALM, LONGEST_CALM = (
+    0.1,
+    0.5,
+)  # seconds without a request that looks wait for, and seconds that they wait at most
 URGENT = {Part.RULES, Part.PORTS, Part.NAMES}  # looked at during a rest, too: it costs little, and matters
 BETWEEN = 1.0  # seconds between looks at what nothing tells of
 SHARE, LONGEST_BETWEEN = 50, 10.0  # or so many times the processor's time that one takes, up to so long
@@ -32,11 +36,14 @@ class Watching:
     """Calls `look` with the parts that hints are about.  `hint` may be called as often as one likes.
 
     `beside` are the control sockets of the processes beside the daemon, each with what it holds and
-    with what starts it again.
+    with what starts it again.  `changes` counts what requests change: they go first.
     """
 
     look: Look
     beside: Mapping[str, tuple[Part, Callable[[], Awaitable[None]]]]
+    changes: Callable[[], int] = lambda: 0
+    _counted: tuple[int, float] = (0, 0.0)  # what `changes` said last, and since when
+    _waiting: float = 0.0  # since when hints wait
     _cost: float = 0.0
     _hints: set[Part] = field(default_factory=set)
     _hinted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,6 +59,8 @@ class Watching:
 
     def hint(self, *parts: Part) -> None:
         """Something of these parts may have changed."""
+        if not self._hints - URGENT:
+            self._waiting = time.monotonic()
         self._hints.update(parts)
         self._hinted.set()
 
@@ -66,7 +75,8 @@ class Watching:
         while True:
             await self._hinted.wait()
             await asyncio.sleep(GATHERING)
-            if (left := rested - time.monotonic()) > 0 and not self._hints & URGENT:
+            left = max(rested, self._calm()) - time.monotonic()
+            if left > 0 and not self._hints & URGENT:
                 self._hinted.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(left):
@@ -75,6 +85,14 @@ class Watching:
                 continue
             took = await self._look(self._hints & URGENT if left > 0 else set(self._hints))
             rested = max(rested, time.monotonic() + min(REST * took, LONGEST_REST))
+
+    def _calm(self) -> float:
+        """Until when what is not urgent waits, since requests follow each other just now."""
+        changes, since = self.changes(), self._counted[1]
+        if changes != self._counted[0]:
+            since = time.monotonic()
+            self._counted = changes, since
+        return min(since + CALM, self._waiting + LONGEST_CALM)
 
     async def _look(self, parts: set[Part]) -> float:
         """Seconds that it took."""

@@ -183,7 +183,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         ports.path: (Part.PORTS, ports),
         resolver.path: (Part.NAMES, resolver),
     }
-    watching = Watching(engine.look, beside)
+    watching = Watching(engine.look, beside, engine.changes)
 
     def tell(name: str, part: Part) -> None:
         engine.ended(name)

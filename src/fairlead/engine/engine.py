@@ -231,6 +231,10 @@ class Engine:
         if self._repair is not None and self.settings.repair:
             self._repair.ended(what)
 
+    def changes(self) -> int:
+        """How often something was written down since the start."""
+        return self._context.ledger.commits
+
     def inhabitants(self, namespace: str) -> list[str]:
         """The ids of the containers that run in a namespace of that name."""
         return [each.id for each in inhabitants(self._context.records, namespace)]

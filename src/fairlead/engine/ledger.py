@@ -24,6 +24,7 @@ class Ledger:
 
     store: RecordStore
     records: Records = field(default_factory=Records)
+    commits: int = 0  # since the start, whatever came of them
 
     async def load(self) -> None:
         """Read everything that is stored."""
@@ -31,6 +32,7 @@ class Ledger:
 
     async def commit(self, *changes: RecordChange) -> None:
         """Make the changes in memory at once and on disk before this returns; on failure in neither."""
+        self.commits += 1
         before = [
             RecordChange(each.kind, each.id, self.records.table(each.kind).get(each.id)) for each in changes
         ]

@@ -105,6 +105,9 @@ class Repair:
         if number is not None and number == self._rules:
             parts = parts - {Part.RULES}
         fresh = [each for each in subjects if self._met.get(each.id) is not each]
+        unmet = set()
+        if parts.isdisjoint(ALWAYS):  # the kernel has told of new links: that look is still to come
+            unmet, fresh = {each.id for each in fresh}, []
         numbers = await self._fingerprints(subjects) if fresh or Part.LINKS in parts else {}
         stale = {place for place, mark in numbers.items() if mark is None or self._marks.get(place) != mark}
         failed = self._failed_keys(subjects)
@@ -112,7 +115,7 @@ class Repair:
         steps = await self._differing(desired)
         if Part.LINKS not in parts and any(_of_lost_link(step) for step in steps):
             return await self._search(parts | {Part.LINKS})
-        self._note(subjects, numbers, {step.key for step in steps}, failed)
+        self._note(subjects, numbers, {step.key for step in steps}, failed, unmet)
         left_out = self._subjects.busy or any(part is Part.RULES for _, part in self._failures)
         if Part.RULES in parts and not steps and not left_out:
             self._rules = number
@@ -162,8 +165,9 @@ class Repair:
         numbers: Mapping[Place, int | None],
         wrong: set[Key],
         failed: set[Key],
+        unmet: set[str],
     ) -> None:
-        """Remember what was found right, which what `failed` is not."""
+        """Remember what was found right, which what `failed` is not, and who is `unmet`."""
         bad = wrong | failed
         places = {
             place for each in subjects for place, keys in each.places.items() if not bad.isdisjoint(keys)
@@ -173,7 +177,8 @@ class Repair:
         pins = {key for key in wrong if isinstance(key, NamespaceKey)}
         self._touched = {each.id for each in subjects if each.state.keys() & pins}
         near = {key for key in bad if part_of(key) in ALWAYS}
-        self._met = {each.id: each for each in subjects if not near & each.state.keys()}
+        met = [each for each in subjects if each.id not in unmet]
+        self._met = {each.id: each for each in met if not near & each.state.keys()}
         now = self._context.clock.now()
         there = {each.id: each for each in subjects}
         for (identity, part), failure in list(self._failures.items()):

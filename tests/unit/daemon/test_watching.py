@@ -75,3 +75,29 @@ def test_rules_are_looked_at_during_the_rest_after_a_long_look() -> None:
         await watching.finish()
 
     asyncio.run(body())
+
+
+def test_requests_go_first_but_what_is_urgent_waits_for_nobody_and_the_rest_not_for_ever() -> None:
+    looks: list[set[Part]] = []
+    requests = 0
+
+    def changes() -> int:
+        nonlocal requests
+        requests += 1  # each time that it is asked something has changed again
+        return requests
+
+    async def look(parts: Collection[Part]) -> None:
+        looks.append(set(parts))
+
+    async def body() -> None:
+        watching = Watching(look, {}, changes)
+        watching.hint(Part.LINKS, Part.RULES)
+        task = asyncio.create_task(watching._work())
+        await until(lambda: looks)
+        assert looks == [{Part.RULES}]
+        await until(lambda: len(looks) > 1)
+        assert looks[1:] == [{Part.LINKS}]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(body())
