@@ -10,9 +10,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from fairlead.boundary import Progress
+from fairlead.boundary.build import Enter
 from fairlead.engine.engine import Engine
 from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.audit import Holding
+from fairlead.model.build import BuildRequest
 from fairlead.model.commands import CreateContainer, CreateNetwork
 from fairlead.model.config import Settings
 from fairlead.model.container import Config, HostConfig
@@ -143,6 +146,24 @@ class FakeMachine:
         return 0
 
 
+class FakeBuilder:
+    """boundary.Builder whose builds have nothing to do at their place."""
+
+    async def build(
+        self,
+        identity: str,
+        request: BuildRequest,
+        context: AsyncIterator[bytes],
+        enter: Enter,
+        progress: Progress,
+    ) -> str:
+        async with enter():
+            return "b" * 64
+
+    async def clear(self) -> None:
+        pass
+
+
 class MemoryHost:
     """Everything but the engine; `begin` starts one, `kill` ends it without a word."""
 
@@ -191,6 +212,7 @@ class MemoryHost:
             machine=tapped(self.machine, "machine"),
             clock=self.clock,
             at=self.faults.at,
+            builder=FakeBuilder(),
             holdings=self,
         )
         self.begun = False
@@ -249,6 +271,14 @@ class MemoryHost:
         identity = await self.create(name, *words, **host_config)
         await self.engine.containers.start(name)
         return identity
+
+    async def build(self) -> None:
+        """Build an image of nothing."""
+
+        async def progress(message: Mapping[str, object]) -> None:
+            pass
+
+        await self.engine.builds.build(BuildRequest(), _empty(), progress)
 
     async def network(self, name: str, **options: Any) -> None:
         """Create a network."""

@@ -118,6 +118,7 @@ OPERATIONS: dict[str, Operation] = {
         lambda host: host.engine.volumes.remove("data"),
         lambda host: host.engine.volumes.create(CreateVolume("data")),
     ),
+    "build": Operation(lambda host: host.build()),
     "stop of a link's target": Operation(lambda host: host.engine.containers.stop("target"), linked),
     "start of the daemon": Operation(lambda host: host.restart(), run),
 }

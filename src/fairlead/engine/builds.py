@@ -15,6 +15,7 @@ from fairlead.engine.defaults import complete
 from fairlead.engine.files import Files
 from fairlead.engine.hostfiles import parse_resolv_conf
 from fairlead.engine.imagestore import ImageStore
+from fairlead.engine.insisting import insist
 from fairlead.engine.ledger import put
 from fairlead.engine.networks import Networks
 from fairlead.engine.references import References
@@ -78,8 +79,16 @@ class Builds:
             yield await self._joined(mode.partition(":")[2])
         else:
             async with AsyncExitStack() as undo:
-                undo.push_async_callback(self._removal.take_away, identity, False)
+                undo.push_async_callback(self._take_away, identity)
                 yield await self._enter(identity, mode, undo)
+
+    async def _take_away(self, identity: str) -> None:
+        """Nobody sees what is left of a build, to remove it: what fails is tried again."""
+        await insist(
+            self._context.clock,
+            lambda: self._removal.take_away(identity, False),
+            "cannot take away the network of a build",
+        )
 
     async def _joined(self, name: str) -> BuildPlace:
         target = self._references.find(name)

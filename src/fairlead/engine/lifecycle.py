@@ -12,6 +12,7 @@ from fairlead.engine import links
 from fairlead.engine.addressing import require_possible
 from fairlead.engine.consoles import Consoles
 from fairlead.engine.creation import Creation, require_joinable
+from fairlead.engine.insisting import insist
 from fairlead.engine.ledger import put
 from fairlead.engine.linking import Linking
 from fairlead.engine.parts import Parts
@@ -26,7 +27,6 @@ from fairlead.model.network import Network
 from fairlead.model.views import WaitResult
 
 log = logging.getLogger(__name__)
-PAUSES = (0.1, 0.4)  # seconds before what could not be cleaned up is tried again
 START_FAILED = 128  # Docker's exit code for a container that could not be started
 
 
@@ -283,15 +283,7 @@ class Lifecycle:
         await self._insist(lambda: self._volumes.release(container), container)
 
     async def _insist(self, work: Callable[[], Coroutine[Any, Any, None]], container: Container) -> None:
-        """Do it; a failure may be of the moment, as with a device that is busy."""
-        for pause in (*PAUSES, None):
-            try:
-                await work()
-                return
-            except FairleadError as error:
-                log.error("cannot clean up after container %s: %s", container.name, error.message)
-            if pause is not None:
-                await self._context.clock.sleep(pause)
+        await insist(self._context.clock, work, f"cannot clean up after container {container.name}")
 
     # -- parts -----------------------------------------------------------------------------------
 

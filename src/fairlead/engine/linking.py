@@ -1,20 +1,19 @@
 """What follows for others when the target of a link comes or goes: its new address, its opened ports."""
 
-import logging
 from dataclasses import replace
 
 from fairlead.engine import links
 from fairlead.engine.context import Context
 from fairlead.engine.files import Files
+from fairlead.engine.insisting import insist
 from fairlead.engine.ledger import put
 from fairlead.engine.references import References
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.stay import Stay
 from fairlead.model.container import Container
 from fairlead.model.errors import Failed, FairleadError, NotFound
+from fairlead.model.records import RecordChange
 from fairlead.planner.steps import transition
-
-log = logging.getLogger(__name__)
 
 
 class Linking:
@@ -40,31 +39,47 @@ class Linking:
             await self._renew(container)
 
     async def _renew(self, container: Container) -> None:
-        """What fails is logged: it must not stop what the target does."""
+        """What fails is tried again, then logged: it must not stop what the target does."""
         async with self._context.lock(container.id):
-            try:
-                await self._bring_into_line(container.id)
-            except FairleadError as error:
-                log.error("cannot renew the links of container %s: %s", container.name, error.message)
+            await insist(
+                self._context.clock,
+                lambda: self._bring_into_line(container.id),
+                f"cannot renew the links of container {container.name}",
+            )
 
     async def _bring_into_line(self, container_id: str) -> None:
-        records = self._context.records
-        container, stay = records.containers.get(container_id), self._sandboxes.of(container_id)
-        if container is None or stay is None or stay.sandbox.phase != "settled":
-            return
-        await self._reopen(container, stay)
-        for _, alias, address in links.targets(records, container):
-            await self._files.move(container, links.short(alias), address)
+        container = self._context.records.containers.get(container_id)
+        if container is not None:
+            await self._reopen(container)
+            await self._move(container)
 
-    async def _reopen(self, container: Container, before: Stay) -> None:
-        context = self._context
-        after = self.opened(container, before)
-        if after == before:
+    async def _move(self, container: Container) -> None:
+        """Tell it where the targets of its links are now."""
+        if self._settled(container) is not None:
+            for _, alias, address in links.targets(self._context.records, container):
+                await self._files.move(container, links.short(alias), address)
+
+    def _settled(self, container: Container) -> Stay | None:
+        """Its places, while nobody changes them."""
+        stay = self._sandboxes.of(container.id)
+        return stay if stay is not None and stay.sandbox.phase == "settled" else None
+
+    async def _reopen(self, container: Container, *also: RecordChange) -> None:
+        """Open what its links open and nothing else; written down together with what is to be as well."""
+        context, before = self._context, self._settled(container)
+        after = self.opened(container, before) if before is not None else None
+        if before is None or after is None or after == before:
+            if also:
+                await context.ledger.commit(*also)
             return
-        old = self._sandboxes.state(before, container.name)
-        await context.reconciler.converge(transition(old, self._sandboxes.state(after, container.name)))
+        old, new = (self._sandboxes.state(stay, container.name) for stay in (before, after))
+        await context.reconciler.converge(transition(old, new))
         context.at("link: kernel changed")
-        await context.ledger.commit(*(put(endpoint) for _, endpoint in after.places))
+        try:
+            await context.ledger.commit(*also, *(put(endpoint) for _, endpoint in after.places))
+        except FairleadError:
+            await context.reconciler.converge(transition(new, old))
+            raise
 
     async def cut(self, reference: str) -> None:
         """End one link, `web/alias`; both containers stay.  Source: Docker's `rmLink`.
@@ -83,9 +98,9 @@ class Linking:
             cut = replace(holder, links=left)
             # The file first: what ends here leaves a link that can be cut again.
             await self._files.unlink(cut, links.short(found[1]))
-            await self._context.ledger.commit(put(cut))
+            await self._reopen(cut, put(cut))
             self._context.at("unlink: record changed")
-            await self._bring_into_line(cut.id)
+            await self._move(cut)
 
     def opened(self, container: Container, stay: Stay) -> Stay:
         """The stay with what the container's links open."""

@@ -93,6 +93,9 @@ class FakeHost:
         """Bytes by no chance at all."""
         return bytes(range(0xA0, 0xA0 + count))
 
+    async def sleep(self, seconds: float) -> None:
+        """At once."""
+
     async def resolv_conf(self) -> str:
         """The host's resolv.conf."""
         return "nameserver 198.51.100.1\n"
@@ -140,7 +143,7 @@ def context(host: FakeHost, records: Records) -> Context:
         images=nothing,  # type: ignore[arg-type]
         archives=nothing,  # type: ignore[arg-type]
         machine=host,  # type: ignore[arg-type]
-        clock=nothing,  # type: ignore[arg-type]
+        clock=host,  # type: ignore[arg-type]
         events=nothing,  # type: ignore[arg-type]
     )
 

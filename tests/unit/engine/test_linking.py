@@ -1,6 +1,7 @@
 """Links on the default bridge: what they refuse, tell and open, and what follows when a target moves."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Interface, ip_address
 
@@ -17,8 +18,8 @@ from fairlead.model.container import ContainerState
 from fairlead.model.endpoint import Attachment, Opening
 from fairlead.model.errors import Failed, NotFound
 from fairlead.model.host import RuleKey
-from fairlead.model.records import Records
-from tests.unit.engine.places import FakeHost, bridge, container, context, place, write
+from fairlead.model.records import RecordChange, Records
+from tests.unit.engine.places import FakeHost, FakeStore, bridge, container, context, place, write
 
 WEB = container("web", exposed=["80/tcp"])
 LINKED = container("linked", links=[(WEB.id, "site")])
@@ -115,6 +116,48 @@ def test_a_failure_is_logged_and_hinders_nobody(caplog: pytest.LogCaptureFixture
     asyncio.run(Linking(shared, References(shared), sandboxes, Files(shared, sandboxes)).follow(WEB.id))
     assert "cannot renew the links of container linked" in caplog.text
     assert all(endpoint.openings == () for endpoint in shared.records.endpoints.values())
+
+
+class FullStore(FakeStore):
+    """Takes no change for so many times."""
+
+    refusals = 1
+
+    async def commit(self, changes: Sequence[RecordChange]) -> None:
+        """Refuse, or take it."""
+        if self.refusals:
+            self.refusals -= 1
+            raise Failed("the disk is full")
+
+
+@pytest.mark.parametrize(("refusals", "opened"), [(1, 0), (99, 2)])
+def test_rules_and_records_agree_where_these_cannot_be_written(refusals: int, opened: int) -> None:
+    known, host = records(), FakeHost()
+    shared = context(host, known)
+    sandboxes = Sandboxes(shared)
+    linking = Linking(shared, References(shared), sandboxes, Files(shared, sandboxes))
+    asyncio.run(linking.begin())
+    shared.ledger.store = store = FullStore(known)
+    store.refusals = refusals
+    write(known, replace(WEB, state=ContainerState("exited")))
+    known.apply(drop(next(each for each in known.endpoints.values() if each.container_id == WEB.id)))
+    asyncio.run(linking.follow(WEB.id))
+    assert len(rules(host)) == opened
+    assert sum(len(each.openings) for each in known.endpoints.values()) * 2 == opened
+
+
+def test_a_link_that_could_not_be_cut_can_be_cut_again() -> None:
+    known, host = records(), FakeHost()
+    shared = context(host, known)
+    sandboxes = Sandboxes(shared)
+    linking = Linking(shared, References(shared), sandboxes, Files(shared, sandboxes))
+    asyncio.run(linking.begin())
+    shared.ledger.store = FullStore(known)
+    with pytest.raises(Failed, match="the disk is full"):
+        asyncio.run(linking.cut("linked/site"))
+    assert (len(rules(host)), len(known.containers[LINKED.id].links)) == (2, 1)
+    asyncio.run(linking.cut("linked/site"))
+    assert (rules(host), known.containers[LINKED.id].links) == ([], ())
 
 
 def test_a_starting_daemon_brings_links_into_line() -> None:
