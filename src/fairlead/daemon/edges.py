@@ -1,8 +1,7 @@
-"""The clock, chance and fault points of a real daemon."""
+"""The clock and chance of a real daemon."""
 
 import asyncio
 import os
-import signal
 import time
 
 
@@ -20,12 +19,3 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
-
-
-def fault_point(name: str) -> None:
-    """Kill this process where FAIRLEAD_FAULT names the point: for tests of what a crash leaves.
-
-    SIGKILL, since nothing that a process does at its end may be needed for the next to be well.
-    """
-    if os.environ.get("FAIRLEAD_FAULT") == name:
-        os.kill(os.getpid(), signal.SIGKILL)

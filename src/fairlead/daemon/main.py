@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -41,8 +40,6 @@ def read_options(flags: dict[str, Any], named_file: str) -> DaemonOptions:
 
 async def serve(chosen: DaemonOptions, flags: dict[str, Any], named_file: str) -> None:
     """Run the daemon until SIGTERM or SIGINT; SIGHUP reads the configuration file again."""
-    # What is made until it is ready stays for good: looking for garbage in it is a tenth of the start.
-    gc.disable()
     from fairlead.daemon.wiring import assemble
 
     loop = asyncio.get_running_loop()
@@ -52,8 +49,6 @@ async def serve(chosen: DaemonOptions, flags: dict[str, Any], named_file: str) -
     assembly = await assemble(chosen)
     try:
         await assembly.begin()
-        gc.freeze()
-        gc.enable()
 
         def reload() -> None:
             try:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from fairlead.api.server import ApiServer
-from fairlead.daemon import metrics
+from fairlead.daemon import faults, metrics
 from fairlead.daemon.config import DaemonOptions
-from fairlead.daemon.edges import SystemClock, fault_point
+from fairlead.daemon.edges import SystemClock
 from fairlead.daemon.tls import security
 from fairlead.daemon.waking import Waking
 from fairlead.daemon.watching import Watching
@@ -138,23 +138,25 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
     names = NameServer(resolver.path, resolver, Keeper())
     holder = PortHolder(ports.path, ports, Keeper())
     ports.kept, resolver.kept = holder.kept, names.kept
+    armed = faults.from_environment()
+    machine = HostMachine(settings.data_root, runtime.name, ("runc", runtime.name), started)
     engine = Engine(
         settings=settings,
-        store=store,
+        store=armed.tapped("store", store),
         actuators=(
-            links,
-            Iptables(generation=generation),
-            nftables,
-            flows,
-            holder,
-            names,
+            armed.tapped("links", links),
+            armed.tapped("iptables", Iptables(generation=generation)),
+            armed.tapped("nftables", nftables),
+            armed.tapped("flows", flows),
+            armed.tapped("ports", holder),
+            armed.tapped("names", names),
         ),
-        runtime=runtime,
-        images=images,
+        runtime=armed.tapped("runtime", runtime),
+        images=armed.tapped("images", images),
         archives=PathArchives(),
-        machine=HostMachine(settings.data_root, runtime.name, ("runc", runtime.name), started),
+        machine=armed.tapped("machine", machine),
         clock=SystemClock(),
-        at=fault_point,
+        at=armed.at,
         reach=(open_store(settings.cluster), links) if settings.cluster else None,
         builder=images.builder(),
         holdings=_holdings(settings),
