@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     contenders,
+    crashes,
     damage,
     injuries,
     latency,
@@ -147,6 +148,24 @@ def upgraded(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
+def crashed(options: argparse.Namespace) -> int:
+    """Kill the daemon at every point, and let calls fail; the exit code."""
+    plan = crashes.Plan(rounds=1, points=60, calls=20) if options.quick else crashes.Plan()
+    changed = {
+        "rounds": options.rounds,
+        "points": options.points,
+        "calls": options.calls if options.calls is not None else options.points,
+        "operations": tuple(options.operations.split(",")) if options.operations else None,
+        "seed": options.seed,
+    }
+    plan = replace(plan, **{name: value for name, value in changed.items() if value is not None})
+    plan = replace(plan, once=plan.points > 0)
+    tallies = crashes.measure(plan, _say)
+    wrong = crashes.judge(tallies)
+    print("\n".join([*crashes.table(tallies), *(wrong or ["nothing was wrong"])]))
+    return 1 if wrong else 0
+
+
 def about() -> dict[str, str]:
     """What the numbers depend on."""
     model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
@@ -201,6 +220,7 @@ def main() -> int:
         "part",
         nargs="?",
         choices=(
+            "crashes",
             "damage",
             "engines",
             "injuries",
@@ -223,10 +243,13 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=200, help="of the part scale")
     parser.add_argument("--endpoints", type=int, default=50, help="of each host in the part scale")
     parser.add_argument("--containers", type=int, help="of the parts rounds and upgrades")
-    parser.add_argument("--rounds", type=int, help="of the parts rounds and upgrades")
+    parser.add_argument("--rounds", type=int, help="of the parts crashes, rounds and upgrades")
+    parser.add_argument("--points", type=int, help="of the part crashes: how many, 0 for all")
+    parser.add_argument("--calls", type=int, help="of the part crashes: how many fail, by default as many")
+    parser.add_argument("--operations", help="of the part crashes, separated by commas")
     parser.add_argument("--addresses", type=int, help="of each host in the part rounds")
     parser.add_argument("--ways", help="of the part upgrades: of kill, stop, upgrade, separated by commas")
-    parser.add_argument("--seed", type=int, default=1, help="of the parts injuries and upgrades")
+    parser.add_argument("--seed", type=int, default=1, help="of the parts crashes, injuries and upgrades")
     parser.add_argument("--injuries", type=int, help="how many, of the part injuries")
     parser.add_argument("--quiet", type=int, help="seconds in which nothing happens, of the part injuries")
     options = parser.parse_args()
@@ -254,6 +277,8 @@ def main() -> int:
         return 1 if wrong else 0
     if options.part == "upgrades":
         return upgraded(options)
+    if options.part == "crashes":
+        return crashed(options)
     if options.part == "damage":
         tally = damage.measure(100 if options.quick else 1000)
         print("\n".join(tally.wrong) or f"{tally.variants} stores opened, {tally.whole} with every record")
