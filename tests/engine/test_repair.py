@@ -1,5 +1,7 @@
 """What others break on a host is repaired, and only that."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -7,6 +9,39 @@ from bench import injuries
 from fairlead.lab.host import Host
 
 PATIENCE = 60.0  # seconds; nothing waits for them to pass
+
+
+ASKS = """
+import socket, struct, time
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.connect(("127.0.0.11", 53))
+client.settimeout(0.01)
+question = b"\\3box\\0" + struct.pack("!HH", 1, 1)
+answered, began = set(), time.monotonic()
+while len(answered) < 200 and time.monotonic() < began + 30:
+    sent = min(200, int((time.monotonic() - began) * 100))
+    for number in range(globals().get("last", 0), sent):
+        client.send(struct.pack("!HHHHHH", number, 0x100, 1, 0, 0, 0) + question)
+    last = sent
+    try:
+        answer = client.recv(512)
+        answered.update([answer[:2]] if answer[7] == 1 else [])
+    except TimeoutError:
+        pass
+print(len(answered))
+"""
+GRABS = """
+import socket, time
+grabbed, end = 0, time.monotonic() + 2
+while time.monotonic() < end:
+    with socket.socket() as trying:
+        try:
+            trying.bind(("0.0.0.0", 8080))
+            grabbed += 1
+        except OSError:
+            time.sleep(0.001)
+print(grabbed)
+"""
 
 
 def until(condition: Callable[[], bool]) -> bool:
@@ -38,6 +73,25 @@ def test_a_repair_is_told_of_with_what_was_wrong(clean: Host) -> None:
     asked = "docker events --since 1 --until 0s --filter type=network --format '{{json .Actor.Attributes}}'"
     told = '"difference":"the route to 0.0.0.0/0 in box was missing"'
     assert until(lambda: told in clean.run(asked).stdout)
+
+
+def test_nobody_notices_when_who_holds_ports_and_answers_names_is_killed(clean: Host) -> None:
+    clean.run("docker network create n", check=True)
+    clean.run("docker run -d --name box --network n -p 8080:80 busybox sleep 1000", check=True)
+    inside = ["ip", "netns", "exec", "box"]
+    asking, grabbing = (
+        clean.start([*where, sys.executable, "-S", "-c", script], output=subprocess.PIPE)
+        for where, script in ((inside, ASKS), ([], GRABS))
+    )
+    time.sleep(0.5)
+    clean.run("kill -9 $(pgrep -f '[d]ns_main|[p]orts_main')", check=True)
+    said = [each.communicate(timeout=PATIENCE)[0].split() for each in (asking, grabbing)]
+    assert said == [[b"200"], [b"0"]]
+    asked = (
+        "docker events --since 1 --until 0s --filter event=repair --format '{{.Actor.Attributes.difference}}'"
+    )
+    for who in ("the resolver", "the port holder"):
+        assert until(lambda who=who: f"{who} had ended" in clean.run(asked).stdout)  # type: ignore[misc]
 
 
 def test_a_pin_that_was_lost_while_no_daemon_ran_is_the_same_namespace_again(clean: Host) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from fairlead.model.host import HeldPortKey, Key, ResolverKey
 from fairlead.resolver.asking import close
 
-WITH_SOCKETS = (HeldPortKey, ResolverKey)
+BY_UDP_AND_TCP = 2
 SHARE = 4  # of the files that the daemon may open, one in so many is for copies
 
 
@@ -42,12 +42,14 @@ class Keeper:
         return list(self._kept.items())
 
     def lacking(self, keys: Sequence[Key]) -> list[int]:
-        """The places of those keys whose sockets are not here and should be."""
-        if self._changing or self._count >= self._most:
-            return []
-        return [
-            place for place, key in enumerate(keys) if isinstance(key, WITH_SOCKETS) and key not in self._kept
-        ]
+        """The places of those keys whose sockets are not here and should be, as far as there is room."""
+        places, count = [], self._count
+        for place, key in enumerate([] if self._changing else keys):
+            sockets = _count(key)
+            if sockets and key not in self._kept and count + sockets <= self._most:
+                places.append(place)
+                count += sockets
+        return places
 
     @contextlib.contextmanager
     def changing(self, keys: Collection[Key]) -> Iterator[None]:
@@ -77,11 +79,13 @@ class Keeper:
         self._forget([key for key, each in found.items() if each.value is None])
         for key, each in found.items():
             before = self._kept.get(key)
-            if before is not None:
-                before.value = each.value
-            elif each.value is not None and (each.sockets or not isinstance(key, WITH_SOCKETS)):
+            if before is None and each.value is not None and len(each.sockets) == _count(key):
                 self._kept[key] = each
                 self._count += len(each.sockets)
+                continue
+            close(each.sockets)
+            if before is not None:
+                before.value = each.value
 
     def close(self) -> None:
         """Let everything go."""
@@ -93,6 +97,16 @@ class Keeper:
             if kept is not None:
                 self._count -= len(kept.sockets)
                 close(kept.sockets)
+
+
+def _count(key: Key) -> int:
+    """How many sockets an entry has."""
+    match key:
+        case HeldPortKey():
+            return key.count
+        case ResolverKey():
+            return BY_UDP_AND_TCP
+    return 0
 
 
 def dealt(sockets: list[socket.socket], counts: Sequence[int]) -> list[list[socket.socket]]:

@@ -9,7 +9,7 @@ from fairlead.model.errors import FairleadError, StepFailed
 from fairlead.model.host import NameKey, PointerKey, Resolver, ResolverKey, State, Step
 from fairlead.resolver.asking import Revive, ask_or_revive
 from fairlead.resolver.estate import Estate
-from fairlead.resolver.keeping import Keeper, Kept, dealt
+from fairlead.resolver.keeping import BY_UDP_AND_TCP, Keeper, Kept, dealt
 from fairlead.resolver.name_messages import Key, Value, key_document, read_key, read_value, value_document
 
 
@@ -42,11 +42,10 @@ class NameServer:
         found: dict[host.Key, Kept] = {
             key: Kept(value) for key, value in zip(keys, reply["values"], strict=True)
         }
-        origins = reply["copied"]
-        for place, origin, own in zip(
-            places, origins, dealt(sockets, [2 if each else 0 for each in origins]), strict=True
-        ):
-            found[keys[place]].origin, found[keys[place]].sockets = origin, own
+        origins = reply.get("copied", ())  # a resolver of an earlier release sends none
+        own = dealt(sockets, [BY_UDP_AND_TCP if each else 0 for each in origins])
+        for place, origin, pair in zip(places, origins, own, strict=False):
+            found[keys[place]].origin, found[keys[place]].sockets = origin, pair
         keeper.note(now, found)
         return list(reply["values"])
 

@@ -49,7 +49,9 @@ class PortHolder:
         found: dict[Key, Kept] = {
             key: Kept(target) for key, target in zip(keys, reply["targets"], strict=True)
         }
-        for place, own in zip(places, dealt(sockets, reply["copied"]), strict=True):
+        # A port holder of an earlier release sends none.
+        counts = reply.get("copied", ())
+        for place, own in zip(places, dealt(sockets, counts), strict=False):
             found[keys[place]].sockets = own
         keeper.note(now, found)
         return list(reply["targets"])

@@ -26,7 +26,8 @@ from fairlead.resolver.upstream import Outside, Question
 log = logging.getLogger(__name__)
 
 AT_ONCE = 64  # connections accepted before others have their turn
-WAITING = 1 << 19  # bytes of queries that may wait for us
+WAITING = 1 << 19  # bytes of queries that may wait for us: more than a thousand
+SO_RCVBUFFORCE = 33  # socket(7); Python's socket module does not name it
 BACKLOG = 128
 MOST_CONVERSATIONS = 256  # of one sandbox; the most idle makes room
 IDLE = 5.0  # seconds until a silent connection is closed
@@ -275,7 +276,10 @@ def _bound(kind: socket.SocketKind, port: int) -> socket.socket:
         if kind == socket.SOCK_STREAM:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WAITING)
+            try:
+                made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, WAITING)
+            except OSError:  # without CAP_NET_ADMIN: as much as others may have
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WAITING)
         try:
             made.bind((redirect.ADDRESS, port))
         except OSError:
