@@ -7,12 +7,11 @@ Nothing is decoded: a namespace costs some tenths of a millisecond, where lookin
 import errno
 import struct
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Final
 
 from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE
 
-from fairlead.kernel.netlink import ATTRIBUTE, HEADER, Refused, Request
+from fairlead.kernel.netlink import HEADER, Refused, Request, attributes
 from fairlead.kernel.visit import Visit
 from fairlead.model.errors import NotFound
 from fairlead.model.host import OVERLAY
@@ -71,7 +70,9 @@ def fingerprint(visit: Visit, namespace: str) -> dict[Place, int]:
         seen[index] += [flags & UP, *what]
     for message in talk.dump(ADDRESSES):
         _, length, _, _, index = _ADDRESS.unpack_from(message, HEADER.size)
-        kept = [body for kind, body in _attributes(message, _ADDRESS.size) if kind <= ADDRESS_LOCAL]
+        kept = [
+            body for kind, body in attributes(message, HEADER.size + _ADDRESS.size) if kind <= ADDRESS_LOCAL
+        ]
         seen[index].append((length, *kept))
     for request in ROUTES if namespace else OWN_ROUTES:
         try:
@@ -89,7 +90,9 @@ def fingerprint(visit: Visit, namespace: str) -> dict[Place, int]:
                 _, index, state, _, _ = _NEIGHBOUR.unpack_from(message, HEADER.size)
                 if state & LASTING:
                     kept = [
-                        body for kind, body in _attributes(message, _NEIGHBOUR.size) if kind in TOLD_PARTS
+                        body
+                        for kind, body in attributes(message, HEADER.size + _NEIGHBOUR.size)
+                        if kind in TOLD_PARTS
                     ]
                     seen[index].append((state, *kept))
     # Nobody promises an order of what a dump lists, only of the attributes in a message.
@@ -100,13 +103,13 @@ def fingerprint(visit: Visit, namespace: str) -> dict[Place, int]:
 
 def _link(message: bytes) -> tuple[str, list[object]]:
     name, what, kind = "", list[object](), b""
-    for number, body in _attributes(message, _LINK.size):
+    for number, body in attributes(message, HEADER.size + _LINK.size):
         if number == LINK_NAME:
             name = body.rstrip(b"\0").decode(errors="replace")
         elif number in (LINK_ADDRESS, LINK_MTU, LINK_OTHER, LINK_MASTER, LINK_NUMBER):
             what.append((number, body))
         elif number == LINK_INFO:
-            for inner, content in _attributes(body, 0, start=0):
+            for inner, content in attributes(body):
                 if inner == INFO_KIND:
                     kind = content
                     what.append(kind)
@@ -115,7 +118,7 @@ def _link(message: bytes) -> tuple[str, list[object]]:
                 elif inner == INFO_PORT:
                     what += [
                         (port, value)
-                        for port, value in _attributes(content, 0, start=0)
+                        for port, value in attributes(content)
                         if len(value) == 1 and port != PORT_STATE
                     ]
     return name, what
@@ -123,20 +126,10 @@ def _link(message: bytes) -> tuple[str, list[object]]:
 
 def _route(message: bytes) -> tuple[int, object]:
     link, kept = 0, list[object]()
-    for number, body in _attributes(message, _ROUTE.size):
+    for number, body in attributes(message, HEADER.size + _ROUTE.size):
         if number == ROUTE_LINK:
             link = _NUMBER.unpack(body)[0]
         elif number in (ROUTE_DESTINATION, ROUTE_GATEWAY, ROUTE_PRIORITY):
             kept.append((number, body))
     family, length = message[HEADER.size], message[HEADER.size + 1]
     return link, ("route", family, length, *kept)
-
-
-def _attributes(message: bytes, head: int, start: int = HEADER.size) -> Iterator[tuple[int, bytes]]:
-    at = start + head
-    while at + ATTRIBUTE.size <= len(message):
-        length, kind = ATTRIBUTE.unpack_from(message, at)
-        if length < ATTRIBUTE.size:
-            return
-        yield kind & 0x3FFF, message[at + ATTRIBUTE.size : at + length]
-        at += (length + 3) & ~3

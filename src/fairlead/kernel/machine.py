@@ -55,7 +55,7 @@ class HostMachine:
         try:
             index = read_link_index(talk.get(link_named(link)))
             found = map(read_address, talk.dump(addresses_of(index)))
-            return [interface for interface in found if not interface.ip.is_link_local]
+            return [interface for interface, _ in found if not interface.ip.is_link_local]
         except Refused as error:
             raise Failed(f"cannot read the addresses of link {link}: {error.reason}") from error
         finally:

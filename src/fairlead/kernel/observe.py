@@ -27,7 +27,6 @@ from fairlead.kernel.netlink import Refused, Request
 from fairlead.kernel.routing import (
     FoundRoute,
     addresses_of,
-    brings_route,
     read_address,
     read_route,
     routes_of,
@@ -320,7 +319,7 @@ class _Look:
         place = (namespace, index)
         if place not in self._addresses:
             answers = self._dump(namespace, addresses_of(index))
-            self._addresses[place] = {read_address(each): brings_route(each) for each in answers}
+            self._addresses[place] = dict(map(read_address, answers))
         return self._addresses[place]
 
     def _forwarding_of(self, namespace: str, index: int) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Addresses and routes as route netlink requests, and the kernel's answers as values."""
 
 import socket
+import struct
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
 from typing import Any
 
 from pyroute2.netlink import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
@@ -17,8 +18,7 @@ from pyroute2.netlink.rtnl import (
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from fairlead.kernel.messages import decoded
-from fairlead.kernel.netlink import Request
+from fairlead.kernel.netlink import HEADER, Request, attributes
 from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.host import Route
 
@@ -29,6 +29,11 @@ PROTOCOL_KERNEL, METRIC6 = 2, 256
 PROTOCOL_BOOT = 3  # what `ip route add` and Docker leave, shown without a word by `ip route`
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_NOWHERE = 0, 253, 255
 UNICAST = 1
+ADDRESS = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, link
+ROUTE_SIZE = 12  # struct rtmsg, which begins with the family and the destination's prefix length
+NUMBER = struct.Struct("=I")
+IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY = 1, 4, 5, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,33 +107,33 @@ def delete_route(destination: Subnet, route: Route, link: int) -> Request:
     return Request(RTM_DELROUTE, message)
 
 
-def read_address(answer: bytes) -> Interface:
-    """An address with its prefix length."""
-    message = decoded(ifaddrmsg, answer)
-    address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-    return ip_interface(f"{address}/{message['prefixlen']}")
-
-
-def brings_route(answer: bytes) -> bool:
-    """Whether the kernel adds a route to its subnet along with an address."""
-    message = decoded(ifaddrmsg, answer)
-    longest = 32 if message["family"] == socket.AF_INET else 128
-    flags = int(message.get_attr("IFA_FLAGS") or 0)
-    return message["prefixlen"] < longest and not flags & WITHOUT_ROUTE
+def read_address(answer: bytes) -> tuple[Interface, bool]:
+    """An address with its prefix length, and whether the kernel adds a route to its subnet along with it."""
+    family, length, flags, _, _ = ADDRESS.unpack_from(answer, HEADER.size)
+    told = dict(attributes(answer, HEADER.size + ADDRESS.size))
+    interface = IPv4Interface if family == socket.AF_INET else IPv6Interface
+    address = interface((told.get(IFA_LOCAL) or told[IFA_ADDRESS], length))
+    if IFA_FLAGS in told:  # all of them; the header has room for the first eight
+        [flags] = NUMBER.unpack(told[IFA_FLAGS])
+    return address, length < address.max_prefixlen and not flags & WITHOUT_ROUTE
 
 
 def read_route(answer: bytes) -> FoundRoute:
     """A route of the main table."""
-    message = decoded(rtmsg, answer)
-    anywhere = "0.0.0.0" if message["family"] == socket.AF_INET else "::"
-    destination = message.get_attr("RTA_DST") or anywhere
-    gateway = message.get_attr("RTA_GATEWAY")
+    family, length = answer[HEADER.size], answer[HEADER.size + 1]
+    told = dict(attributes(answer, HEADER.size + ROUTE_SIZE))
+    network = IPv4Network if family == socket.AF_INET else IPv6Network
+    gateway = told.get(RTA_GATEWAY)
     return FoundRoute(
-        destination=ip_network(f"{destination}/{message['dst_len']}", strict=False),
+        destination=network((told.get(RTA_DST, 0), length), strict=False),
         gateway=ip_address(gateway) if gateway else None,
-        link=message.get_attr("RTA_OIF") or 0,
-        priority=message.get_attr("RTA_PRIORITY") or 0,
+        link=_number(told.get(RTA_OIF)),
+        priority=_number(told.get(RTA_PRIORITY)),
     )
+
+
+def _number(content: bytes | None) -> int:
+    return int(NUMBER.unpack(content)[0]) if content else 0
 
 
 def _family(version: int) -> int:
