@@ -547,6 +547,7 @@ class ImageStore:
             size=1000,
             config=config or ImageConfig(),
             layers=("sha256:" + identity(1),),
+            layer_sizes={"base": 1000},
         )
         self.images[image.id] = image
         return image

@@ -7,6 +7,7 @@ from fairlead.api.conversation import Manner, converse
 from fairlead.api.exchange import Answer, Connection, Request, closing, json_line
 from fairlead.api.facade import Engine
 from fairlead.dockerapi.detach import parse_detach_keys
+from fairlead.dockerapi.details import log_details
 from fairlead.dockerapi.frames import MULTIPLEXED_STREAM, RAW_STREAM, STDERR, STDOUT, frame
 from fairlead.dockerapi.stats import Sample, render_stats
 from fairlead.dockerapi.times import parse_stamp, rfc3339_fixed
@@ -38,10 +39,11 @@ async def logs(engine: Engine, request: Request) -> None:
     if not wanted.stdout and not wanted.stderr:
         raise InvalidParameter("Bad parameters: you must choose at least one stream")
     container = engine.containers.get(request.variables["id"])
+    details = log_details(container) if query.truth("details") else b""
     async with closing(await engine.containers.logs(container.id, wanted)) as lines:
         outlet = await request.stream(stream_type(container.config.tty, request.version))
         async for line in lines:
-            await outlet.write(_logged(line, container.config.tty, query.truth("timestamps")))
+            await outlet.write(_logged(line, container.config.tty, query.truth("timestamps"), details))
 
 
 def _tail(text: str) -> int:
@@ -49,8 +51,8 @@ def _tail(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() else -1
 
 
-def _logged(line: LogLine, terminal: bool, stamped: bool) -> bytes:
-    content = line.content
+def _logged(line: LogLine, terminal: bool, stamped: bool, details: bytes = b"") -> bytes:
+    content = details + line.content
     if stamped:
         content = rfc3339_fixed(line.time).encode() + b" " + content
     return content if terminal else frame(line.stream, content)
@@ -105,7 +107,7 @@ async def _attach(
     """What was written before if asked for, then the console itself if asked for."""
     console = await engine.containers.attach(container) if request.query.truth("stream") else None
     try:
-        history = request.query.truth("logs")
+        history = request.query.truth("logs") and manner.streams
         lines = await engine.containers.logs(container, _history(manner)) if history else None
         connection: Connection
         if content_type is None:

@@ -39,7 +39,14 @@ async def index(engine: Engine, request: Request) -> Answer:
         and (view := shown_image(filters, each, now, before, since)) is not None
     ]
     shown.sort(key=lambda view: documents.created_seconds(view.image), reverse=True)
-    return json_answer([documents.render_summary(view, request.version) for view in shown])
+    wanted = request.query.truth("shared-size") and request.version >= (1, 42)
+    shared = documents.shared_sizes([each.image for each in everything]) if wanted else {}
+    return json_answer(
+        [
+            documents.render_summary(view, request.version, shared=shared.get(view.image.id, -1))
+            for view in shown
+        ]
+    )
 
 
 async def _created(

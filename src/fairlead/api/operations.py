@@ -188,7 +188,7 @@ _CONTAINERS = {
     ),
     "GET /containers/{id}/logs": Operation(
         "Read what a container wrote",
-        "stdout? stderr? follow? since until tail timestamps?",
+        "stdout? stderr? follow? since until tail timestamps? details?",
         answer_type=ANY,
         errors=_FOUND,
     ),
@@ -227,7 +227,9 @@ _CONTAINERS = {
 }
 
 _IMAGES = {
-    "GET /images/json": Operation("List images", "all? filter filters{}", answer=_LIST, errors=_FOUND),
+    "GET /images/json": Operation(
+        "List images", "all? filter filters{} shared-size?", answer=_LIST, errors=_FOUND
+    ),
     "GET /images/get": Operation("Read images as an archive", "names*!", answer_type=TAR, errors=_FOUND),
     "POST /images/create": Operation(
         "Pull an image, or make one of an archive (fromSrc=-)",

@@ -69,9 +69,11 @@ async def disk_usage(engine: Engine, request: Request) -> Answer:
     images = await engine.images.list() if "image" in wanted else []
     containers = await engine.containers.list(size=True) if "container" in wanted else []
     usage = await engine.volumes.usage() if "volume" in wanted else {}
+    stored = [view.image for view in images]
+    shared = image.shared_sizes(stored)
     return json_answer(
         system.render_disk_usage(
-            [image.render_summary(view, version, count=True) for view in images]
+            [image.render_summary(view, version, count=True, shared=shared[view.image.id]) for view in images]
             if "image" in wanted
             else None,
             [container_render.render_summary(view, version, now, size=True) for view in containers]
@@ -80,7 +82,7 @@ async def disk_usage(engine: Engine, request: Request) -> Answer:
             [(volume, *usage.get(volume.name, (0, 0))) for volume in engine.volumes.list()]
             if "volume" in wanted
             else None,
-            sum(view.image.size for view in images),
+            image.layers_size(stored),
             version,
         )
     )

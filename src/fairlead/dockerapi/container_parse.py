@@ -104,6 +104,9 @@ def parse_create(document: object, name: str, platform: str, version: Version) -
         raise InvalidParameter(
             f"Container cannot be connected to network endpoints: {', '.join(sorted(endpoints))}"
         )
+    for network, settings in endpoints.items():
+        if settings is None and version < (1, 44):
+            raise InvalidParameter(f"no EndpointSettings for {network}")
     attachments = tuple(
         parse_attachment(network, settings, f"{where}.{network}") for network, settings in endpoints.items()
     )

@@ -88,6 +88,8 @@ def parse_filters(text: str) -> Filters:
     except (ValueError, RecursionError) as error:
         reason = complaint(error) if isinstance(error, ValueError) else error
         raise InvalidParameter(f"invalid filter: {reason}") from error
+    if document is None:
+        return Filters()
     if not isinstance(document, dict):
         raise InvalidParameter("invalid filter: it must be a JSON object")
     return Filters({name: _values(name, values) for name, values in document.items() if values})

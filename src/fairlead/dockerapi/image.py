@@ -1,6 +1,7 @@
 """What Docker shows of images."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 from fairlead.dockerapi.fields import render_config
 from fairlead.dockerapi.times import SECOND, parse_moment
@@ -22,8 +23,30 @@ def created_seconds(image: Image) -> int:
         return 0
 
 
-def render_summary(view: ImageView, version: Version, count: bool = False) -> dict[str, object]:
-    """One entry of the list; `count` tells how many containers use it, as `system df` does."""
+def layers_size(images: Iterable[Image]) -> int:
+    """Bytes of all their layers, those of several images counted once."""
+    sizes: dict[str, int] = {}
+    for image in images:
+        sizes |= image.layer_sizes
+    return sum(sizes.values())
+
+
+def shared_sizes(images: Collection[Image]) -> dict[str, int]:
+    """Bytes of an image's layers that other images have as well, by the image's id."""
+    owners = Counter(layer for image in images for layer in image.layer_sizes)
+    return {
+        image.id: sum(size for layer, size in image.layer_sizes.items() if owners[layer] > 1)
+        for image in images
+    }
+
+
+def render_summary(
+    view: ImageView, version: Version, count: bool = False, shared: int = -1
+) -> dict[str, object]:
+    """One entry of the list; `count` tells how many containers use it, as `system df` does.
+
+    `shared` is the image's part of `shared_sizes`, -1 when nobody asked.
+    """
     image = view.image
     tags: list[str] | None = list(image.tags)
     digests: list[str] | None = list(image.digests)
@@ -40,7 +63,7 @@ def render_summary(view: ImageView, version: Version, count: bool = False) -> di
         "ParentId": image.parent and _prefixed(image.parent),
         "RepoDigests": digests,
         "RepoTags": tags,
-        "SharedSize": 0 if count else -1,
+        "SharedSize": shared,
         "Size": image.size,
     }
     if version < _NO_VIRTUAL_SIZE:

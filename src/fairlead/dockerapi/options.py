@@ -73,7 +73,8 @@ def check_restart_policy(policy: RestartPolicy) -> None:
     """InvalidParameter unless the policy is one that exists and its retries make sense."""
     if policy.name not in RESTART_POLICIES:
         raise InvalidParameter(f"invalid restart policy '{policy.name}'")
-    if policy.maximum_retry_count and policy.name != "on-failure":
+    # With no name at all Docker takes any number.
+    if policy.maximum_retry_count and policy.name not in ("", "on-failure"):
         raise InvalidParameter(f"maximum retry count cannot be used with restart policy '{policy.name}'")
     if policy.maximum_retry_count < 0:
         raise InvalidParameter("maximum retry count cannot be negative")

@@ -125,15 +125,20 @@ class Creation:
             return host_config
 
     def _attachments(self, request: CreateContainer, host_config: HostConfig) -> tuple[Attachment, ...]:
-        """The networks it will be on: the one of its network mode first."""
+        """The networks it will be on: those that are named, else the one of its network mode.
+
+        The mode's own comes first.  Source: Docker's `updateContainerNetworkSettings`.
+        """
         mode = host_config.network_mode
         if mode.startswith("container:") or request.config.network_disabled:
             return ()
         first = "bridge" if mode == "default" else mode
         wanted = {self._known(each.network): each for each in request.attachments}
         wanted = {name: replace(each, network=name) for name, each in wanted.items()}
-        own = wanted.pop(self._known(first), None) or wanted.pop(mode, None) or Attachment(first)
-        return (replace(own, network=self._known(first)), *wanted.values())
+        own = wanted.pop(self._known(first), None) or wanted.pop(mode, None)
+        if own is None and wanted and mode not in ("host", "none"):
+            return tuple(wanted.values())
+        return (replace(own or Attachment(first), network=self._known(first)), *wanted.values())
 
     def _known(self, reference: str) -> str:
         """The network's name if there is such a network, else the reference as it is."""

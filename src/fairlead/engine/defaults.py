@@ -1,5 +1,6 @@
 """A container's configuration at create: the image's part and the daemon's defaults merged in."""
 
+import posixpath
 from dataclasses import replace
 
 from fairlead.model.config import Settings
@@ -37,8 +38,8 @@ def merge_image(config: Config, image: ImageConfig) -> Config:
     if not entrypoint:
         if not cmd:
             cmd = image.cmd
-        # An entrypoint of one empty word means: none, not the image's.
-        entrypoint = image.entrypoint if entrypoint is None or entrypoint == () else entrypoint
+        # An empty list means: none, not the image's; so does one empty word, below.
+        entrypoint = image.entrypoint if entrypoint is None else entrypoint
     elif entrypoint == ("",):
         entrypoint = None
     volumes = tuple(dict.fromkeys((*(config.volumes or ()), *image.volumes)))
@@ -48,7 +49,7 @@ def merge_image(config: Config, image: ImageConfig) -> Config:
         env=env,
         cmd=cmd,
         entrypoint=entrypoint,
-        working_dir=config.working_dir or image.working_dir,
+        working_dir=_cleaned(config.working_dir or image.working_dir),
         exposed_ports=tuple(dict.fromkeys((*config.exposed_ports, *image.exposed_ports))),
         volumes=volumes or None,
         labels={**image.labels, **config.labels},
@@ -56,6 +57,11 @@ def merge_image(config: Config, image: ImageConfig) -> Config:
         health_check=config.health_check or image.health_check,
         shell=config.shell or image.shell,
     )
+
+
+def _cleaned(path: str) -> str:
+    """The path without `.`, `..` and doubled slashes, as the runtime wants it."""
+    return posixpath.normpath(path.replace("//", "/")) if path.startswith("/") else path
 
 
 def command_line(config: Config) -> tuple[str, tuple[str, ...]]:

@@ -303,6 +303,7 @@ class ContainerStorage:
             docker_version=document.docker_version,
             layers=document.layers,
             top_layer=stored.top_layer,
+            layer_sizes={layer: self._sizes.total([layer]) or 0 for layer in chain},
             origin=document.origin,
         )
 

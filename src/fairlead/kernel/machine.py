@@ -105,6 +105,7 @@ class HostMachine:
             architecture=platform.machine(),
             cpus=os.cpu_count() or 1,
             memory=int(memory.split()[1]) * 1024 if memory else 0,
+            root_filesystem=_filesystem(self._data_root),
             runtime=self._runtime,
             runtimes=self._runtimes,
             cgroup_version="2" if unified else "1",
@@ -219,6 +220,19 @@ def _has_content(path: str) -> bool:
         return os.stat(path).st_size > 0
     except OSError:
         return False
+
+
+def _filesystem(path: str) -> str:
+    """The kind of filesystem that a path lies on, by the mount nearest to it; the later of two counts."""
+    place = os.path.realpath(path)
+    nearest, kind = "", ""
+    for line in _text("/proc/self/mountinfo").splitlines():
+        left, _, right = line.partition(" - ")
+        target = left.split(" ")[4].replace("\\040", " ").replace("\\134", "\\")
+        above = target == "/" or place == target or place.startswith(f"{target}/")
+        if above and len(target) >= len(nearest):
+            nearest, kind = target, right.split(" ")[0]
+    return kind
 
 
 def _is_mounted(path: str) -> bool:

@@ -63,6 +63,7 @@ class Image:
     docker_version: str = ""
     layers: tuple[str, ...] = ()  # diff ids, "sha256:..."
     top_layer: str = ""  # containers/storage layer id
+    layer_sizes: Mapping[str, int] = field(default_factory=dict)  # bytes by containers/storage layer id
     origin: Origin | None = None
 
 

@@ -129,6 +129,7 @@ class HostFacts:
     cpus: int = 1
     memory: int = 0
     root: str = ""
+    root_filesystem: str = ""  # the kind of filesystem that holds it, as mount(8) calls it
     runtime: str = "runc"
     runtimes: tuple[str, ...] = ("runc",)
     cgroup_driver: str = "cgroupfs"

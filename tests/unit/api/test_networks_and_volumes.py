@@ -109,6 +109,7 @@ def test_disk_usage(api: Serving) -> None:
     api.ask("POST", "/volumes/create", {"Name": "data"})
     document = api.ask("GET", "/system/df").json
     assert document["LayersSize"] == 1000 and document["Images"][0]["Containers"] == 1
+    assert document["Images"][0]["SharedSize"] == 0
     assert document["Containers"][0]["SizeRootFs"] == 2
     assert document["Volumes"][0]["UsageData"] == {"Size": 5, "RefCount": 0}
     chosen = api.ask("GET", "/system/df", version="v1.42", type=["volume"]).json

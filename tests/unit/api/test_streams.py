@@ -310,6 +310,7 @@ def test_logs(api: Serving) -> None:
     assert api.ask("GET", "/containers/box/logs", stdout=1).body == b""
     stamped = api.ask("GET", "/containers/box/logs", stderr=1, timestamps=1, tail=1).body
     assert stamped[8:].partition(b" ")[0].endswith(b".000000000Z") and stamped.endswith(b" failed\n")
+    assert api.ask("GET", "/containers/box/logs", stderr=1, details=1).body == frame(2, b" failed\n")
     assert api.ask("GET", "/containers/box/logs", stderr=1, tail=0).body == b""
     assert api.ask("GET", "/containers/box/logs", stderr=1, tail="all").body == reply.body
     kind = api.ask("GET", "/containers/box/logs", stdout=1, version="v1.42").headers["Content-Type"]

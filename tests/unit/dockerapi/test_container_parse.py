@@ -125,6 +125,10 @@ def test_a_body_without_a_config_is_refused(body: object) -> None:
             "invalid IPv6 address: 10.0.0.1",
         ),
         (
+            {"NetworkingConfig": {"EndpointsConfig": {"a": None}}},
+            "no EndpointSettings for a",
+        ),
+        (
             {"NetworkingConfig": {"EndpointsConfig": {"b": {}, "a": {}}}},
             "Container cannot be connected to network endpoints: a, b",
         ),

@@ -378,6 +378,21 @@ def test_info_of_different_versions() -> None:
     assert new["Swarm"]["LocalNodeState"] == "inactive"  # type: ignore[index]
 
 
+def test_info_tells_what_holds_the_layers() -> None:
+    shown = system.render_info(HostFacts(root_filesystem="ext4"), "1", MINUTE, NEWEST)
+    assert shown["DriverStatus"][0] == ["Backing Filesystem", "extfs"]  # type: ignore[index]
+
+
+def test_layers_of_several_images_are_counted_once() -> None:
+    one, two, three = (
+        replace(BUSYBOX, id=name, layer_sizes=sizes)
+        for name, sizes in (("1", {"a": 5, "b": 7}), ("2", {"a": 5, "c": 2}), ("3", {"d": 1}))
+    )
+    assert image.layers_size([one, two, three]) == 15
+    assert image.shared_sizes([one, two, three]) == {"1": 5, "2": 5, "3": 0}
+    assert image.render_summary(ImageView(one), NEWEST, shared=5)["SharedSize"] == 5
+
+
 def test_disk_usage() -> None:
     data = Volume("data", 1, "/v")
     document = system.render_disk_usage([], None, [(data, 5, 1)], 9, V41)

@@ -92,3 +92,7 @@ def test_shell_patterns(pattern: str, text: str, fits: bool) -> None:
 def test_a_pattern_that_is_none() -> None:
     with pytest.raises(InvalidParameter, match="syntax error in pattern"):
         glob("[z-a]", ("x",))
+
+
+def test_null_chooses_nothing() -> None:
+    assert parse_filters("null").values == {}

@@ -132,6 +132,28 @@ def test_a_target_may_come_later_and_is_not_the_container_itself() -> None:
         require_joinable(made, False, made.id)
 
 
+@pytest.mark.parametrize(
+    ("mode", "named", "joined"),
+    [
+        ("default", (), ("bridge",)),
+        ("default", ("blue",), ("blue",)),
+        ("bridge", ("blue", "red"), ("blue", "red")),
+        ("red", ("blue",), ("blue",)),
+        ("red", ("blue", "red"), ("red", "blue")),
+        ("default", ("default",), ("bridge",)),
+        ("host", ("blue",), ("host", "blue")),
+    ],
+)
+def test_networks_that_are_named_take_the_place_of_the_modes(
+    mode: str, named: tuple[str, ...], joined: tuple[str, ...]
+) -> None:
+    shared = context(NamedHost(), known())
+    creation = Creation(shared, References(shared), Networks(shared, Sandboxes(shared)), None)  # type: ignore[arg-type]
+    host_config = HostConfig(network_mode=mode)
+    request = CreateContainer("new", Config(), host_config, tuple(Attachment(name) for name in named))
+    assert tuple(each.network for each in creation._attachments(request, host_config)) == joined
+
+
 def test_a_link_on_a_network_of_the_users_own_is_no_link_of_the_default_bridge() -> None:
     shared = context(NamedHost(), known(container("web")))
     creation = Creation(shared, References(shared), None, None)  # type: ignore[arg-type]
