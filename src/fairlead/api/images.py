@@ -139,9 +139,15 @@ def read_credentials(document: Mapping[str, object]) -> Credentials:
 
 
 def _named(name: str, tag: str) -> str:
-    """A reference from the two halves that the API takes it in; the tag may be a digest."""
+    """A reference from the two halves that the API takes it in; the tag may be a digest.
+
+    A tag of its own takes the place of one in the name.
+    """
     if not tag:
         return name
+    place, slash, last = name.rpartition("/")
+    if ":" in last and "@" not in last:
+        name = place + slash + last.rpartition(":")[0]
     return f"{name}@{tag}" if ":" in tag else f"{name}:{tag}"
 
 

@@ -45,6 +45,11 @@ async def events(engine: Engine, request: Request) -> None:
     filters = parse_filters(request.query.text("filters"))
     since = parse_stamp(request.query.text("since"), "since")
     until = parse_stamp(request.query.text("until"), "until")
+    if until and since > until:
+        raise InvalidParameter(
+            f"`since` time ({request.query.text('since')}) cannot be after `until` time"
+            f" ({request.query.text('until')})"
+        )
     async with closing(engine.events.subscribe(since, until)) as happened:
         outlet = await request.stream(JSON_TYPE)
         async for event in happened:

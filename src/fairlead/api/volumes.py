@@ -51,4 +51,4 @@ async def prune(engine: Engine, request: Request) -> Answer:
         return selection.chooses(volume.labels, volume.created)
 
     removed = await engine.volumes.prune(chosen)
-    return json_answer({"VolumesDeleted": list(removed.names) or None, "SpaceReclaimed": removed.space})
+    return json_answer({"VolumesDeleted": list(removed.names), "SpaceReclaimed": removed.space})

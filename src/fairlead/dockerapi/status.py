@@ -8,6 +8,7 @@ from fairlead.model.errors import (
     InvalidParameter,
     NotFound,
     NotModified,
+    StartFailed,
     Unauthorized,
     Unavailable,
     Unsupported,
@@ -25,6 +26,7 @@ _STATUS: tuple[tuple[type[FairleadError], int], ...] = (
     (Unavailable, 503),
 )
 FAILED = 500
+_NOT_RUNNABLE = (126, 127)  # the request names a command that is not there, or is none
 # What never depends on the error: routes that are not there, and areas that this engine leaves out.
 PAGE_NOT_FOUND = "page not found"
 NOT_A_SWARM_MANAGER = (
@@ -35,6 +37,8 @@ NOT_A_SWARM_MANAGER = (
 
 def status_of(error: Exception) -> int:
     """The HTTP status for an error."""
+    if isinstance(error, StartFailed) and error.exit_code in _NOT_RUNNABLE:
+        return 400
     return next((status for kind, status in _STATUS if isinstance(error, kind)), FAILED)
 
 

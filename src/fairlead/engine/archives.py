@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, nullcontext, suppress
 from fairlead.engine.changes import apply_changes, image_config
 from fairlead.engine.context import Context
 from fairlead.engine.creation import Creation
+from fairlead.engine.defaults import merge_image
 from fairlead.engine.references import References
 from fairlead.model.commands import CommitContainer
 from fairlead.model.container import Container, PathStat
@@ -130,7 +131,10 @@ class ContainerArchives:
         """A new image of the container as it is now; it stands still meanwhile if asked to."""
         context = self._context
         container = self._references.find(reference)
-        config = apply_changes(image_config(request.config or container.config), request.changes)
+        own, given = container.config, request.config
+        # What a request says comes before what the container has, as with an image and a container.
+        config = image_config(merge_image(given, image_config(own)) if given else own)
+        config = apply_changes(config, request.changes)
         parent = await context.images.resolve(container.image_id)
         async with self._still(container) if request.pause else nullcontext():
             async with self._root(container) as root:

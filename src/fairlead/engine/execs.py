@@ -14,6 +14,7 @@ from fairlead.model.errors import Conflict, FairleadError, InvalidParameter, Not
 from fairlead.model.views import ExecView
 
 KEPT = 200  # finished execs that can still be inspected
+NOT_STARTED = 126  # the exit code of an exec whose process could not be made, as Docker records it
 
 
 @dataclass(slots=True)
@@ -90,8 +91,8 @@ class Execs:
         self._tell(f"exec_start: {_command_line(request)}", container, exec_id)
         try:
             entry.process = await self._context.runtime.exec(container, exec_id, request)
-        except FairleadError as error:
-            entry.exit_code = getattr(error, "exit_code", 126)
+        except FairleadError:
+            entry.exit_code = NOT_STARTED
             raise
         entry.pid = await entry.process.pid()
         task = asyncio.get_running_loop().create_task(self._watch(exec_id, entry, container))

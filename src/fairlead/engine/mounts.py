@@ -11,6 +11,7 @@ from fairlead.model.container import Config, Container, HostConfig, Mount, Mount
 from fairlead.model.errors import InvalidParameter, NotFound
 
 MODES = ("ro", "rw", "z", "Z", "nocopy", "consistent", "cached", "delegated")
+UNTOLD = "z"  # a volume's mode where none is given, as Docker shows it
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 
 
@@ -22,16 +23,16 @@ def parse_bind(text: str) -> MountPoint:
     parts = text.split(":")
     if len(parts) == 1 and text.startswith("/"):
         # A path alone is an anonymous volume there, as with -v.
-        return MountPoint("volume", "", _inside(text, text, "volume"), driver="local")
+        return MountPoint("volume", "", _inside(text, text, "volume"), UNTOLD, driver="local")
     if not 1 < len(parts) <= 3 or not parts[0] or not parts[1]:
         raise InvalidParameter(f"invalid volume specification: '{text}'")
     source, destination = parts[0], posixpath.normpath(parts[1])
-    mode = parts[2] if len(parts) == 3 else ""
+    bind = source.startswith("/")
+    mode = parts[2] if len(parts) == 3 else "" if bind else UNTOLD
     words = [word for word in mode.split(",") if word]
     if any(word not in MODES + PROPAGATIONS for word in words):
         raise InvalidParameter(f"invalid mode: {mode}")
-    _inside(text, parts[1], "bind" if source.startswith("/") else "volume")
-    bind = source.startswith("/")
+    _inside(text, parts[1], "bind" if bind else "volume")
     if bind and "nocopy" in words:
         raise InvalidParameter(
             f"invalid volume specification: '{text}': invalid mount config for type \"bind\": field "
@@ -137,7 +138,7 @@ class Mounts:
                 "volume",
                 "",
                 target,
-                "z",
+                UNTOLD,
                 not mount.read_only,
                 name=mount.source,
                 driver=mount.driver_name or "local",

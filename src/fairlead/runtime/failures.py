@@ -5,7 +5,6 @@ import re
 
 from fairlead.model.errors import StartFailed
 
-_EXEC_FAILED = 126  # Docker's exit code for any exec that did not start
 _OTHER = 128
 _NOT_FOUND = re.compile(r"executable file `(?P<name>.*)` not found in \$PATH")
 _LOGGED = re.compile(r'level=(?:error|fatal) msg=("(?:[^"\\]|\\.)*")')  # runc's format
@@ -59,7 +58,10 @@ def create_failure(complaint: str, program: str) -> StartFailed:
 
     Source of exit codes: Docker's `translateContainerdStartErr`.
     """
-    message = f"{_OF_CREATE}{_detail(complaint, program, _CREATE)}: unknown"
+    return _failure(f"{_OF_CREATE}{_detail(complaint, program, _CREATE)}: unknown")
+
+
+def _failure(message: str) -> StartFailed:
     lowered, code = message.lower(), _OTHER
     if "executable file not found" in lowered or "no such file or directory" in lowered:
         code = 127
@@ -72,7 +74,7 @@ def create_failure(complaint: str, program: str) -> StartFailed:
 
 def exec_failure(complaint: str, program: str) -> StartFailed:
     """Why an exec could not be started."""
-    return StartFailed(f"{_OF_EXEC}{_detail(complaint, program, _EXEC)}: unknown", _EXEC_FAILED)
+    return _failure(f"{_OF_EXEC}{_detail(complaint, program, _EXEC)}: unknown")
 
 
 def start_failure(complaint: str) -> StartFailed:
