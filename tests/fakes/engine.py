@@ -27,6 +27,7 @@ from fairlead.model.container import Container, PathStat, Volume
 from fairlead.model.endpoint import Attachment, Endpoint
 from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound, NotModified, Unauthorized
 from fairlead.model.image import (
+    ANY_PLATFORM,
     Credentials,
     Distribution,
     HistoryEntry,
@@ -567,7 +568,9 @@ class ImageStore:
         image = await self.inspect(reference)
         return [HistoryEntry(image.id, 1_609_459_200, "made", 1000, tags=image.tags)]
 
-    async def pull(self, reference: str, credentials: Credentials, progress: Progress) -> None:
+    async def pull(
+        self, reference: str, credentials: Credentials, progress: Progress, platform: Platform = ANY_PLATFORM
+    ) -> None:
         self.pulls.append((reference, credentials))
         if reference.startswith("absent"):
             raise NotFound(f"pull access denied for {reference}, repository does not exist")

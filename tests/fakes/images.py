@@ -22,6 +22,7 @@ from fairlead.images.document import Document, Event, parse_document, render_doc
 from fairlead.images.packing import chain_ids
 from fairlead.model.errors import InvalidParameter, NotFound, Unauthorized
 from fairlead.model.image import (
+    ANY_PLATFORM,
     Credentials,
     Distribution,
     HistoryEntry,
@@ -97,7 +98,9 @@ class FakeImages:
             stored = self._images.get(stored.document.parent) if stored else None
         return entries
 
-    async def pull(self, reference: str, credentials: Credentials, progress: Progress) -> Image:
+    async def pull(
+        self, reference: str, credentials: Credentials, progress: Progress, platform: Platform = ANY_PLATFORM
+    ) -> Image:
         wanted = parse_reference(reference)
         names = [wanted.with_digest(wanted.digest)] if wanted.digest else [wanted]
         if not (wanted.tag or wanted.digest):

@@ -19,7 +19,7 @@ from fairlead.images.archive import PathArchives
 from fairlead.images.storage import ContainerStorage
 from fairlead.lab.images import Layer, archive
 from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound
-from fairlead.model.image import Credentials, Image, ImageConfig
+from fairlead.model.image import Credentials, Image, ImageConfig, Platform
 from tests.kernel.fresh_host import in_fresh_host
 from tests.kernel.image_registry import PASSWORD, USER, registry
 
@@ -221,18 +221,28 @@ def test_docker_hub_is_asked_through_a_mirror(tmp_path: Path) -> None:
     in_fresh_host(body)
 
 
-def test_a_list_of_platforms_is_pulled_as_this_machines(tmp_path: Path) -> None:
+def test_a_list_of_platforms_is_pulled_as_this_machines_or_as_asked(tmp_path: Path) -> None:
     async def body() -> None:
         store = Store(tmp_path)
         async with registry(tmp_path / "registry") as domain:
             name = f"{domain}/multi"
             small = await store.load(BASE, name=f"{name}:one")
-            await store.images.push(f"{name}:one", NOBODY, store.told)
-            digest = _put_list(domain, "multi", str(store.told[-1]["aux"]["Digest"]))  # type: ignore[index]
+            other = await store.load(Layer().file("/etc/name", b"other\n"), name=f"{name}:two")
+            pushed = []
+            for tag in ("one", "two"):
+                await store.images.push(f"{name}:{tag}", NOBODY, store.told)
+                pushed.append(str(store.told[-1]["aux"]["Digest"]))  # type: ignore[index]
+            digest = _put_list(domain, "multi", dict(zip(("amd64", "arm64"), pushed, strict=True)))
             await store.images.remove(small)
+            await store.images.remove(other)
             by_tag = await store.images.pull(f"{name}:all", NOBODY, store.told)
             assert (by_tag.id, by_tag.digests) == (small.id, (f"{name}@{digest}",))
+            elsewhere = await store.images.pull(f"{name}:all", NOBODY, store.told, Platform("arm64", "linux"))
+            assert (elsewhere.id, elsewhere.tags) == (other.id, (f"{name}:all",))
+            with pytest.raises(NotFound, match="no matching manifest for linux/s390x in the manifest list"):
+                await store.images.pull(f"{name}:all", NOBODY, store.told, Platform("s390x"))
             await store.images.remove(by_tag)
+            await store.images.remove(elsewhere)
             by_digest = await store.images.pull(f"{name}@{digest}", NOBODY, store.told)
             assert (by_digest.id, by_digest.digests) == (small.id, (f"{name}@{digest}",))
             assert (await store.images.resolve(f"{name}@{digest}")).id == small.id
@@ -240,21 +250,20 @@ def test_a_list_of_platforms_is_pulled_as_this_machines(tmp_path: Path) -> None:
     in_fresh_host(body)
 
 
-def _put_list(domain: str, repository: str, digest: str) -> str:
-    """Put a list of platforms, of which only ours has an image, as the tag `all`; its digest."""
+def _put_list(domain: str, repository: str, digests: Mapping[str, str]) -> str:
+    """Put a list of platforms, by architecture, as the tag `all`; its digest."""
     kind = "application/vnd.docker.distribution.manifest.v2+json"
-    with urllib.request.urlopen(
-        _request(f"http://{domain}/v2/{repository}/manifests/{digest}", kind)
-    ) as answer:
-        size = len(answer.read())
-    ours = {"mediaType": kind, "size": size, "digest": digest}
+    manifests = []
+    for architecture, digest in digests.items():
+        place = f"http://{domain}/v2/{repository}/manifests/{digest}"
+        with urllib.request.urlopen(_request(place, kind)) as answer:
+            size = len(answer.read())
+        platform = {"architecture": architecture, "os": "linux"}
+        manifests.append({"mediaType": kind, "size": size, "digest": digest, "platform": platform})
     document = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
-        "manifests": [
-            {**ours, "platform": {"architecture": "amd64", "os": "linux"}},
-            {**ours, "platform": {"architecture": "arm64", "os": "linux"}},
-        ],
+        "manifests": manifests,
     }
     content = json.dumps(document).encode()
     request = _request(f"http://{domain}/v2/{repository}/manifests/all", "")

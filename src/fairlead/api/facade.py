@@ -20,7 +20,7 @@ from fairlead.model.commands import (
 )
 from fairlead.model.container import Container, PathStat, Volume
 from fairlead.model.endpoint import Attachment
-from fairlead.model.image import Credentials, Distribution, HistoryEntry, Image
+from fairlead.model.image import ANY_PLATFORM, Credentials, Distribution, HistoryEntry, Image, Platform
 from fairlead.model.overlay import OverlayStatus
 from fairlead.model.views import (
     ContainerView,
@@ -229,7 +229,9 @@ class ImageStore(Protocol):
         """Its layers, newest first."""
         ...
 
-    async def pull(self, reference: str, credentials: Credentials, progress: Progress) -> None:
+    async def pull(
+        self, reference: str, credentials: Credentials, progress: Progress, platform: Platform = ANY_PLATFORM
+    ) -> None:
         """Fetch from a registry."""
         ...
 

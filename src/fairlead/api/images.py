@@ -13,11 +13,12 @@ from fairlead.api.facade import Engine
 from fairlead.boundary import Progress
 from fairlead.dockerapi import image as documents
 from fairlead.dockerapi.filters import Filters, parse_filters
+from fairlead.dockerapi.platform import parse_platform
 from fairlead.dockerapi.selection import check_images, parse_prune, shown_image
 from fairlead.dockerapi.status import progress_error
 from fairlead.dockerapi.times import SECOND
 from fairlead.model.errors import FairleadError, InvalidParameter, Unsupported
-from fairlead.model.image import Credentials
+from fairlead.model.image import ANY_PLATFORM, Credentials
 from fairlead.model.views import ImageView
 
 
@@ -158,9 +159,10 @@ async def create(engine: Engine, request: Request) -> None:
     progress = ProgressStream(request)
     if name:
         reference, given = _named(name, query.text("tag")), credentials(request)
+        platform = parse_platform(query.text("platform")) if query.text("platform") else ANY_PLATFORM
 
         async def pull(tell: Progress) -> None:
-            await engine.images.pull(reference, given, tell)
+            await engine.images.pull(reference, given, tell, platform)
 
         await progress.run(pull, lasting=False)
         return

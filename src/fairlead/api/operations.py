@@ -233,7 +233,7 @@ _IMAGES = {
     "GET /images/get": Operation("Read images as an archive", "names*!", answer_type=TAR, errors=_FOUND),
     "POST /images/create": Operation(
         "Pull an image, or make one of an archive (fromSrc=-)",
-        "fromImage tag fromSrc repo message changes*",
+        "fromImage tag platform fromSrc repo message changes*",
         body=_BYTES,
         body_type=TAR,
         body_optional=True,

@@ -5,12 +5,14 @@ from typing import Protocol
 
 from fairlead.model.container import PathStat
 from fairlead.model.image import (
+    ANY_PLATFORM,
     Credentials,
     Distribution,
     HistoryEntry,
     Image,
     ImageConfig,
     Origin,
+    Platform,
     RootFilesystem,
 )
 
@@ -32,8 +34,10 @@ class Images(Protocol):
         """Its layers, newest first."""
         ...
 
-    async def pull(self, reference: str, credentials: Credentials, progress: Progress) -> Image:
-        """Fetch from a registry; progress gets Docker's JSON messages as mappings."""
+    async def pull(
+        self, reference: str, credentials: Credentials, progress: Progress, platform: Platform = ANY_PLATFORM
+    ) -> Image:
+        """Fetch from a registry, for a platform; progress gets Docker's JSON messages as mappings."""
         ...
 
     async def push(self, reference: str, credentials: Credentials, progress: Progress) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from fairlead.dockerapi.kinds import as_object
+from fairlead.dockerapi.platform import fits, parse_platform
 from fairlead.dockerapi.reference import parse_reference
 from fairlead.model.build import BuildRequest
 from fairlead.model.errors import InvalidParameter, Unsupported
@@ -64,8 +65,8 @@ def _refuse(values: Mapping[str, str], architecture: str) -> None:
         raise Unsupported(f"cannot build from {remote}: this engine takes the context from the client only")
     if values.get("outputs", "") not in ("", "[]", "null"):
         raise InvalidParameter('The parameter "outputs" is only supported with BuildKit')
-    platform = values.get("platform", "").lower()
-    if platform and platform not in ("linux", architecture, f"linux/{architecture}"):
+    platform = values.get("platform", "")
+    if platform and not fits(parse_platform(platform), architecture, "linux"):
         raise InvalidParameter(
             f"cannot build for the platform {platform}: this engine builds for linux/{architecture}"
         )

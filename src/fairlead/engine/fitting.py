@@ -1,8 +1,8 @@
 """Whether what a container asks for is there: the platform of its image, the machine's processors."""
 
-import re
 from collections.abc import Iterator
 
+from fairlead.dockerapi.platform import fits, parse_platform
 from fairlead.model.container import HostConfig
 from fairlead.model.errors import InvalidParameter, NotFound
 from fairlead.model.image import Image
@@ -15,28 +15,11 @@ def require_platform(wanted: str, reference: str, image: Image) -> None:
     """
     if not wanted:
         return
-    words = wanted.lower().split("/")
-    if len(words) > 3 or not all(re.fullmatch(r"[a-z0-9_.-]+", word) for word in words):
-        raise InvalidParameter(f'"{wanted}": unknown operating system or architecture: invalid argument')
-    if len(words) == 1 and words[0] != image.os:
-        # One word may be either; what is neither is nothing that is known.
-        if words[0] not in _SYSTEMS | set(_ARCHITECTURES):
-            raise InvalidParameter(f'"{wanted}": unknown operating system or architecture: invalid argument')
-        words = [image.os, words[0]] if words[0] not in _SYSTEMS else words
-    kind = words[1] if len(words) > 1 else image.architecture
-    if (words[0], _ARCHITECTURES.get(kind, kind)) != (image.os, image.architecture):
+    if not fits(parse_platform(wanted), image.architecture, image.os):
         raise NotFound(
             f"image with reference {reference} was found but does not match the specified platform: "
             f"wanted {wanted}, actual: {image.os}/{image.architecture}"
         )
-
-
-_SYSTEMS = {"linux", "windows", "darwin", "freebsd"}
-# As people write them, and as images have them.  Source: containerd, platforms/database.go.
-_ARCHITECTURES = {
-    "amd64": "amd64", "x86_64": "amd64", "x86-64": "amd64", "arm64": "arm64", "aarch64": "arm64",
-    "386": "386", "i386": "386", "arm": "arm", "ppc64le": "ppc64le", "riscv64": "riscv64", "s390x": "s390x",
-}  # fmt: skip
 
 
 def require_processors(host_config: HostConfig, there: int) -> None:

@@ -7,7 +7,15 @@ from fairlead.engine.changes import apply_changes
 from fairlead.engine.context import Context
 from fairlead.model.container import Container
 from fairlead.model.errors import Conflict, NotFound
-from fairlead.model.image import Credentials, Distribution, HistoryEntry, Image, ImageConfig
+from fairlead.model.image import (
+    ANY_PLATFORM,
+    Credentials,
+    Distribution,
+    HistoryEntry,
+    Image,
+    ImageConfig,
+    Platform,
+)
 from fairlead.model.views import ImageView
 
 Deleted = tuple[str, str]  # ("Untagged" or "Deleted", what)
@@ -32,9 +40,11 @@ class ImageStore:
         """Its layers, newest first."""
         return await self._context.images.history(await self.inspect(reference))
 
-    async def pull(self, reference: str, credentials: Credentials, progress: Progress) -> None:
+    async def pull(
+        self, reference: str, credentials: Credentials, progress: Progress, platform: Platform = ANY_PLATFORM
+    ) -> None:
         """Fetch an image from a registry."""
-        image = await self._context.images.pull(reference, credentials, progress)
+        image = await self._context.images.pull(reference, credentials, progress, platform)
         self._tell("pull", reference, image)
 
     async def push(self, reference: str, credentials: Credentials, progress: Progress) -> None:

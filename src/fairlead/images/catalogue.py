@@ -13,9 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fairlead.dockerapi.platform import fits
 from fairlead.dockerapi.reference import Reference, image_id, parse_reference
 from fairlead.images.document import Document, parse_document
 from fairlead.model.errors import FairleadError, NotFound
+from fairlead.model.image import ANY_PLATFORM, Platform
 
 _PLAIN_KEY = re.compile(r"[.0-9a-z]*")
 _DIGITS = re.compile(r"[0-9a-f]+")
@@ -101,10 +103,20 @@ class Catalogue:
         wanted = reference.with_digest(reference.digest)
         return next((image for image in self.images.values() if wanted in image.digests), None)
 
-    def fetched(self, digest: str) -> StoredImage | None:
-        """The image that a registry knows by this manifest digest, None if it is not stored."""
-        images = self.images.values()
-        return next((each for each in images if digest in (name.digest for name in each.digests)), None)
+    def fetched(self, digest: str, platform: Platform = ANY_PLATFORM) -> StoredImage | None:
+        """The image that a registry knows by this manifest digest, None if it is not stored.
+
+        A digest may be that of a list of manifests: only an image of the platform counts.
+        """
+        return next(
+            (
+                each
+                for each in self.images.values()
+                if digest in (name.digest for name in each.digests)
+                and fits(platform, each.document.architecture, each.document.os)
+            ),
+            None,
+        )
 
     def repository(self, name: str) -> tuple[Reference, ...]:
         """All tags of a repository, by its full name."""

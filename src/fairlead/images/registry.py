@@ -15,9 +15,10 @@ from fairlead.images.progress import Blobs, step
 from fairlead.images.registries import Registries, registry_domain, write_credentials
 from fairlead.images.tools import Tools, complaint
 from fairlead.model.errors import Failed, FairleadError, NotFound, Unauthorized
-from fairlead.model.image import Credentials, Distribution
+from fairlead.model.image import ANY_PLATFORM, Credentials, Distribution, Platform
 from fairlead.process import Finished
 
+_NO_SUCH_PLATFORM = "no image found in"  # a list of manifests
 _DENIED = "requested access to the resource is denied"
 _MANIFEST_UNKNOWN = "manifest unknown: "
 _NAME_UNKNOWN = "name unknown: "
@@ -81,7 +82,12 @@ class Registry:
         return distribution(*found)
 
     async def pull(
-        self, reference: Reference, credentials: Credentials, stored: Catalogue, progress: Progress
+        self,
+        reference: Reference,
+        credentials: Credentials,
+        stored: Catalogue,
+        progress: Progress,
+        platform: Platform = ANY_PLATFORM,
     ) -> str:
         """Copy an image into the storage under the reference; the digest of its manifest.
 
@@ -91,15 +97,18 @@ class Registry:
         async with self._session(reference, credentials) as session:
             place = f"docker://{_remote(reference)}"
             finished = await self._tools.skopeo(
-                session.scratch, "inspect", *session.options, "--no-tags", place
+                session.scratch, *_overrides(platform), "inspect", *session.options, "--no-tags", place
             )
             if finished.code:
+                if _NO_SUCH_PLATFORM in finished.complaint:
+                    wanted = "/".join(filter(None, (platform.os or "linux", platform.architecture)))
+                    raise NotFound(f"no matching manifest for {wanted} in the manifest list entries")
                 raise await self._pull_error(complaint(finished), reference, credentials)
             found = json.loads(finished.stdout)
             exact = reference.with_digest(str(found["Digest"]))
             shown = reference.tag or reference.familiar
             await progress({"status": f"Pulling from {reference.path}", "id": shown})
-            if stored.fetched(exact.digest) is None:
+            if stored.fetched(exact.digest, platform) is None:
                 layers = list(dict.fromkeys(found["Layers"] or ()))
                 there = {layer.compressed_digest for layer in stored.layers.values()}
                 for layer in layers:
@@ -107,7 +116,7 @@ class Registry:
                         step("Already exists" if layer in there else "Pulling fs layer", _short(layer))
                     )
                 missing = [layer for layer in layers if layer not in there]
-                finished = await self._fetch(session, exact, reference, missing, progress)
+                finished = await self._fetch(session, exact, reference, missing, progress, platform)
                 if finished.code:
                     raise await self._pull_error(complaint(finished), reference, credentials)
             return exact.digest
@@ -119,6 +128,7 @@ class Registry:
         name: Reference,
         missing: Sequence[str],
         progress: Progress,
+        platform: Platform,
     ) -> Finished:
         """Copy one image into the storage, telling how the missing layers travel."""
         blobs, waited_for = Blobs(), {_short(layer) for layer in missing}
@@ -132,7 +142,9 @@ class Registry:
             await progress(step(status, blob.digits) if blob.done else moving)
 
         source, target = f"docker://{exact}", f"containers-storage:{name}"
-        finished = await self._tools.copy(session.scratch, *session.of("src"), source, target, watch=watch)
+        finished = await self._tools.copy(
+            session.scratch, *session.of("src"), source, target, watch=watch, options=_overrides(platform)
+        )
         for layer in missing if not finished.code else ():
             if not blobs.skipped(layer):
                 await progress(step("Pull complete", _short(layer)))
@@ -268,6 +280,12 @@ def _cause(text: str) -> str:
 def _remote(reference: Reference) -> str:
     """The reference for a registry: of tag and digest the digest counts."""
     return str(reference.with_digest(reference.digest) if reference.digest else reference)
+
+
+def _overrides(platform: Platform) -> list[str]:
+    """skopeo's options for another platform than the machine's."""
+    words = (("os", platform.os), ("arch", platform.architecture), ("variant", platform.variant))
+    return [f"--override-{name}={word}" for name, word in words if word]
 
 
 def _short(digest: str) -> str:

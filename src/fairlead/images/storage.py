@@ -30,12 +30,14 @@ from fairlead.images.spool import broken, check_tar, digest_of, spool, writing
 from fairlead.images.tools import LineWatcher, Tools, complaint
 from fairlead.model.errors import Conflict, Failed, InvalidParameter, NotFound
 from fairlead.model.image import (
+    ANY_PLATFORM,
     Credentials,
     Distribution,
     HistoryEntry,
     Image,
     ImageConfig,
     Origin,
+    Platform,
     RootFilesystem,
 )
 
@@ -106,7 +108,9 @@ class ContainerStorage:
             owner = catalogue.images.get(owner.document.parent) if owner else None
         return entries
 
-    async def pull(self, reference: str, credentials: Credentials, progress: Progress) -> Image:
+    async def pull(
+        self, reference: str, credentials: Credentials, progress: Progress, platform: Platform = ANY_PLATFORM
+    ) -> Image:
         """Fetch an image from its registry, or without a tag all of its repository; the last one.
 
         NotFound and Failed in Docker's words.
@@ -119,18 +123,18 @@ class ContainerStorage:
             names = [wanted.with_tag(tag) for tag in await self._registry.tags(wanted, credentials)]
         if not names:
             raise NotFound(f"repository {wanted.familiar_name} not found: it has no tags")
-        owners = [await self._pull_one(name, credentials, progress) for name in names]
+        owners = [await self._pull_one(name, credentials, progress, platform) for name in names]
         outcome = "Downloaded newer image" if any(new for _, new in owners) else "Image is up to date"
         await progress({"status": f"Status: {outcome} for {wanted.familiar}"})
         return await self.resolve(owners[-1][0])
 
     async def _pull_one(
-        self, name: Reference, credentials: Credentials, progress: Progress
+        self, name: Reference, credentials: Credentials, progress: Progress, platform: Platform
     ) -> tuple[str, bool]:
         """Fetch one image; its id, and whether the name has it only now."""
         before = self._reader.read()
-        digest = await self._registry.pull(name, credentials, before, progress)
-        image = before.fetched(digest) or self._reader.read().named(name)
+        digest = await self._registry.pull(name, credentials, before, progress, platform)
+        image = before.fetched(digest, platform) or self._reader.read().named(name)
         if image is None:
             raise Failed(f"cannot find {name.familiar} in the image storage after it was pulled")
         await self._name(image.id, *dict.fromkeys((name, name.with_digest(digest))))

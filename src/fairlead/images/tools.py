@@ -71,15 +71,20 @@ class Tools:
         return await process.run(argv, input=input, environment=environment, deadline=_LONG)
 
     async def copy(
-        self, scratch: Path, *arguments: str, watch: LineWatcher | None = None
+        self,
+        scratch: Path,
+        *arguments: str,
+        watch: LineWatcher | None = None,
+        options: Sequence[str] = (),
     ) -> process.Finished:
         """Run `skopeo copy`; the caller looks at the exit code.
 
-        `scratch` takes what it keeps on the way; `watch` is called with each line of its progress.
+        `scratch` takes what it keeps on the way; `watch` is called with each line of its progress;
+        `options` are skopeo's own, before the command.
         """
         if watch is None:
-            return await self.skopeo(scratch, "copy", *arguments)
-        return await _watched(self._skopeo("copy", *arguments), self.environment(scratch), watch)
+            return await self.skopeo(scratch, *options, "copy", *arguments)
+        return await _watched(self._skopeo(*options, "copy", *arguments), self.environment(scratch), watch)
 
     def environment(self, scratch: Path | None = None) -> dict[str, str]:
         """The environment for a program that works on the store."""

@@ -78,6 +78,9 @@ class Platform:
     os_features: tuple[str, ...] = ()
 
 
+ANY_PLATFORM = Platform()
+
+
 @dataclass(frozen=True, slots=True)
 class Distribution:
     """What a registry has under a reference: its manifest's type, digest and bytes, and the platforms."""

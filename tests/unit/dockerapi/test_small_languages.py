@@ -132,6 +132,9 @@ def test_a_frame_says_where_it_comes_from_and_how_long_it_is() -> None:
         (errors.Unavailable("x"), 503),
         (errors.Failed("x"), 500),
         (errors.PortTaken("x"), 500),
+        (errors.StartFailed("x", 127), 400),
+        (errors.StartFailed("x", 126), 400),
+        (errors.StartFailed("x"), 500),
         (ValueError("secret"), 500),
     ],
 )

@@ -57,19 +57,22 @@ def test_a_file_where_a_directory_should_be_gets_dockers_advice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("complaint", "message"),
+    ("complaint", "message", "code"),
     [
-        ("executable file `nosuch` not found in $PATH: No such file or directory", MISSING),
-        (f"exec failed: unable to start container process: {MISSING}", MISSING),
+        ("executable file `nosuch` not found in $PATH: No such file or directory", MISSING, 127),
+        (f"exec failed: unable to start container process: {MISSING}", MISSING, 127),
+        ("open executable: Permission denied", 'exec: "nosuch": permission denied', 126),
         (
             "chdir `/nosuch`: No such file or directory",
             'chdir to cwd ("/nosuch") set in config.json failed: no such file or directory',
+            127,
         ),
+        ("write to sync pipe: broken pipe", "error during container init: write to sync pipe: broken pipe", 128),
     ],
 )
-def test_execs(complaint: str, message: str) -> None:
+def test_execs(complaint: str, message: str, code: int) -> None:
     failure = exec_failure(complaint, "nosuch")
-    assert (failure.message, failure.exit_code) == (f"{EXEC}{message}: unknown", 126)
+    assert (failure.message, failure.exit_code) == (f"{EXEC}{message}: unknown", code)
 
 
 def test_starting() -> None:
