@@ -354,7 +354,7 @@ def test_execs_that_cannot_be_started(world: Any) -> None:
                     request = ExecRequest(("nosuchcommand",), tty=tty, attach_stdout=attached)
                     with pytest.raises(StartFailed) as caught:
                         await here.runtime.exec(container, f"e{tty}{attached}", request)
-                    assert caught.value.exit_code == 126
+                    assert caught.value.exit_code == 127
                     assert caught.value.message == (
                         "OCI runtime exec failed: exec failed: unable to start container process: "
                         'exec: "nosuchcommand": executable file not found in $PATH: unknown'

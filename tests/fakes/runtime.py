@@ -267,7 +267,7 @@ class FakeRuntime:
         program = self.programs.get(request.command)
         if program is None:
             message = _MISSING.format(name=request.command[0])
-            raise StartFailed(f"OCI runtime exec failed: exec failed: {message}", 126)
+            raise StartFailed(f"OCI runtime exec failed: exec failed: {message}", 127)
         process = _Process(program, next(self._pids), self._clock, input=request.attach_stdin)
         stream = None
         if request.attach_stdin or request.attach_stdout or request.attach_stderr:

@@ -67,7 +67,11 @@ def test_a_file_where_a_directory_should_be_gets_dockers_advice() -> None:
             'chdir to cwd ("/nosuch") set in config.json failed: no such file or directory',
             127,
         ),
-        ("write to sync pipe: broken pipe", "error during container init: write to sync pipe: broken pipe", 128),
+        (
+            "write to sync pipe: broken pipe",
+            "error during container init: write to sync pipe: broken pipe",
+            128,
+        ),
     ],
 )
 def test_execs(complaint: str, message: str, code: int) -> None:
