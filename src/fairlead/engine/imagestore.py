@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from fairlead.boundary import Progress
+from fairlead.dockerapi.reference import parse_reference
 from fairlead.engine.changes import apply_changes
 from fairlead.engine.context import Context
 from fairlead.model.container import Container
@@ -92,30 +93,30 @@ class ImageStore:
     async def remove(self, reference: str, force: bool = False, prune: bool = True) -> Sequence[Deleted]:
         """Take a name away, and the image with its last one.  Conflict names the container that uses it."""
         image = await self.inspect(reference)
-        names = [*image.tags, *image.digests]
+        names = (*image.tags, *image.digests)
         by_id = image.id.startswith(reference.removeprefix("sha256:"))
         if by_id and len(image.tags) > 1 and not force:
             raise Conflict(
                 f"conflict: unable to delete {image.id[:12]} (must be forced) - image is referenced in "
                 "multiple repositories"
             )
-        untagged = image.tags if by_id else tuple(tag for tag in image.tags if _same(tag, reference))
-        if len(untagged) == len(image.tags) or not names:
+        untagged = image.tags if by_id else tuple(name for name in names if _same(name, reference))
+        along = image.digests if by_id else _digests_of_last_tags(image, untagged)
+        last = set(names) == {*untagged, *along}
+        if last:
             self._require_unused(image, reference, by_id, force)
         told: list[Deleted] = []
-        last = len(untagged) == len(image.tags)
-        for tag in untagged:
+        for name in untagged:
             if not last:
-                await self._context.images.untag(tag)
-            told.append(("Untagged", tag))
+                await self._context.images.untag(name)
+            told.append(("Untagged", name))
             self._tell("untag", image.id, image)
-        if last:
-            told += [("Untagged", digest) for digest in image.digests]
-            if not self._users(image):
-                told += await self._delete(image, prune)
-            else:
-                for tag in untagged:
-                    await self._context.images.untag(tag)
+        told += [("Untagged", digest) for digest in along]
+        if last and not self._users(image):
+            told += await self._delete(image, prune)
+        elif last:
+            for name in untagged:
+                await self._context.images.untag(name)
         return told
 
     def _require_unused(self, image: Image, reference: str, by_id: bool, force: bool) -> None:
@@ -176,6 +177,13 @@ class ImageStore:
         attributes = {**image.config.labels, "name": identity}
         shown = identity if action in ("pull", "push") else f"sha256:{image.id}"
         self._context.events.emit("image", action, shown, attributes)
+
+
+def _digests_of_last_tags(image: Image, untagged: Sequence[str]) -> tuple[str, ...]:
+    """The digests of repositories that lose their last tag, and so go with it."""
+    kept = {parse_reference(tag).name for tag in image.tags if tag not in untagged}
+    gone = {parse_reference(tag).name for tag in image.tags if tag in untagged} - kept
+    return tuple(each for each in image.digests if parse_reference(each).name in gone)
 
 
 def _same(tag: str, reference: str) -> bool:
