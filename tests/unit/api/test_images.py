@@ -48,6 +48,28 @@ def test_a_digest_in_place_of_a_tag(api: Serving) -> None:
     assert api.engine.images.pulls[0][0] == "nginx@sha256:abc"
 
 
+@pytest.mark.parametrize("name", ["nginx", "nginx:1", "reg:5000/a/nginx:1"])
+def test_a_tag_beside_a_name_takes_the_place_of_its_own(api: Serving, name: str) -> None:
+    api.ask("POST", "/images/create", fromImage=name, tag="2")
+    assert api.engine.images.pulls[0][0] == f"{name.removesuffix(':1')}:2"
+
+
+def test_a_pull_for_a_platform_that_is_none(api: Serving) -> None:
+    reply = api.ask("POST", "/images/create", fromImage="nginx", platform="zork")
+    assert reply.status == 400 and "unknown operating system or architecture" in reply.message
+    assert not api.engine.images.pulls
+    assert api.ask("POST", "/images/create", fromImage="nginx", platform="linux/arm64").status == 200
+
+
+def test_shared_sizes_are_told_to_those_who_ask(api: Serving) -> None:
+    api.engine.images.add("second:latest")
+    sizes = [
+        {entry["SharedSize"] for entry in api.ask("GET", "/images/json", version=version, **query).json}
+        for version, query in (("v1.48", {"shared-size": 1}), ("v1.48", {}), ("v1.41", {"shared-size": 1}))
+    ]
+    assert sizes == [{1000}, {-1}, {-1}]
+
+
 def test_a_pull_that_fails_at_once_has_a_status(api: Serving) -> None:
     reply = api.ask("POST", "/images/create", fromImage="absent")
     assert reply.status == 404 and reply.message.startswith("pull access denied for absent")

@@ -104,6 +104,13 @@ def test_volumes_with_names_are_spared_by_later_versions(
     assert [each["Name"] for each in api.ask("GET", "/volumes").json["Volumes"]] == left
 
 
+def test_a_network_may_have_a_slash_in_its_name(api: Serving) -> None:
+    assert api.ask("POST", "/networks/create", {"Name": "a/b"}).status == 201
+    assert api.ask("GET", "/networks/a%2Fb").json["Name"] == "a/b"
+    assert api.ask("DELETE", "/networks/a/b").status == 204
+    assert api.ask("GET", "/networks/a/b").status == 404
+
+
 def test_disk_usage(api: Serving) -> None:
     api.create(name="box")
     api.ask("POST", "/volumes/create", {"Name": "data"})

@@ -97,6 +97,12 @@ def test_a_client_may_attach_before_the_start(api: Serving) -> None:
         assert read_to_end(client) == frame(1, b"hi\n")
 
 
+def test_history_of_no_stream_is_empty(api: Serving) -> None:
+    api.start("echo", "hi", name="box")
+    reply = api.ask("POST", "/containers/box/attach", logs=1)
+    assert (reply.status, reply.body) == (200, b"")
+
+
 def test_history_comes_first(api: Serving) -> None:
     api.start("echo", "hi", name="box")
     api.until(lambda: not api.engine.containers.get("box").state.running)
@@ -378,6 +384,12 @@ def test_events_as_they_happen(api: Serving) -> None:
     )
     answer.close()
     api.until(lambda: api.engine.events.listeners == [])
+
+
+def test_events_that_end_before_they_begin(api: Serving) -> None:
+    reply = api.ask("GET", "/events", since=10, until=2)
+    assert reply.status == 400
+    assert reply.message == "`since` time (10) cannot be after `until` time (2)"
 
 
 def test_events_of_the_past(api: Serving) -> None:
