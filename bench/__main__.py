@@ -19,6 +19,7 @@ from bench import (
     latency,
     names,
     networks,
+    outages,
     overlay,
     rounds,
     scale,
@@ -226,6 +227,7 @@ def main() -> int:
             "injuries",
             "names",
             "networks",
+            "outages",
             "overlay",
             "rounds",
             "scale",
@@ -273,6 +275,10 @@ def main() -> int:
     if options.part == "rounds":
         plan = rounds.Plan.quick() if options.quick else rounds.Plan.full()
         wrong = rounds.measure(plan.changed(options.containers, options.rounds, options.addresses), _say)
+        print("\n".join(wrong) or "nothing was wrong")
+        return 1 if wrong else 0
+    if options.part == "outages":
+        wrong = outages.measure(outages.Plan.quick() if options.quick else outages.Plan.full(), _say)
         print("\n".join(wrong) or "nothing was wrong")
         return 1 if wrong else 0
     if options.part == "upgrades":

@@ -51,21 +51,28 @@ def member_command(
 
 
 class Etcd:
-    """The members on the first hosts of a lab, `count` of them."""
+    """The members on the first hosts of a lab, `count` of them; `tls`: the certificates of each, if any."""
 
-    def __init__(self, hosts: Sequence[Host], count: int):
+    def __init__(self, hosts: Sequence[Host], count: int, tls: Sequence[Tls] = ()):
         if not 1 <= count <= len(hosts):
             raise InvalidParameter(
                 f"cannot start {count} members of etcd: 1 to {len(hosts)} are possible, one on a host"
             )
         self.hosts = tuple(hosts[:count])
+        self._tls = dict(zip((host.name for host in self.hosts), tls, strict=False))
 
     @property
     def engine_flags(self) -> list[str]:
-        """What an engine must be told to be one of the cluster."""
+        """What an engine must be told to be one of the cluster.
+
+        With TLS it shows the first member's certificate.
+        """
         addresses = ",".join(f"{host.address}:{CLIENTS}" for host in self.hosts)
-        store = ["--cluster-store", f"etcd://{addresses}", "--cluster-store-opt", "kv.insecure=true"]
-        return [*store, "--cluster-advertise", ADVERTISED]
+        options = ["kv.insecure=true"]
+        if tls := self._tls.get(self.hosts[0].name):
+            options = [f"kv.cacertfile={tls.ca}", f"kv.certfile={tls.certificate}", f"kv.keyfile={tls.key}"]
+        words = [word for option in options for word in ("--cluster-store-opt", option)]
+        return ["--cluster-store", f"etcd://{addresses}", *words, "--cluster-advertise", ADVERTISED]
 
     def start(self) -> None:
         """Start all members and wait until each reads what all agree on.  Failed with the end of a log."""
@@ -78,17 +85,25 @@ class Etcd:
         """Start one member, also again: its data is still there."""
         members = {each.name: each.address for each in self.hosts}
         with _log(host).open("ab") as log:
-            host.start(member_command(host.name, members, host.state / "etcd"), output=log, errors=log)
+            command = member_command(host.name, members, host.state / "etcd", self._tls.get(host.name))
+            host.start(command, output=log, errors=log)
 
     def wait(self, host: Host) -> None:
         """Until a member answers.  Failed with the end of its log when it does not."""
         limit = time.monotonic() + READY
-        command = ["etcdctl", f"--endpoints={host.address}:{CLIENTS}", "endpoint", "health"]
+        command = self.control(host, "endpoint", "health")
         while not host.run(command).ok:
             if time.monotonic() > limit:
                 said = "\n".join(_log(host).read_text(errors="replace").splitlines()[-10:])
                 raise Failed(f"cannot start etcd in {host.name}:\n{said}")
             time.sleep(PAUSE)
+
+    def control(self, host: Host, *words: str) -> list[str]:
+        """The command that asks the member on this host something with etcdctl."""
+        tls = self._tls.get(host.name)
+        shown = [f"--cacert={tls.ca}", f"--cert={tls.certificate}", f"--key={tls.key}"] if tls else []
+        scheme = "https://" if tls else ""
+        return ["etcdctl", f"--endpoints={scheme}{host.address}:{CLIENTS}", *shown, *words]
 
     def kill(self, host: Host) -> None:
         """End one member as a power failure does."""

@@ -367,9 +367,12 @@ async def test_an_endpoint_that_alone_is_taken_out_of_the_store_is_told_again(
     network = await one.create("demo")
     await known(network.id, two)
     place = await one.join(network.id, "web")
+    key = keys.endpoint(network.id, place.id)
     await until(lambda: place.id in two.records.remotes)
-    shared.commit([], [Write(keys.endpoint(network.id, place.id), None)])
-    await until(lambda: keys.endpoint(network.id, place.id) in shared.entries)
+    lease = shared.entries[key].lease
+    shared.commit([], [Write(key, None)])
+    await until(lambda: key in shared.entries)
+    assert shared.entries[key].lease == lease
     await until(lambda: place.id in two.records.remotes)
     assert not one.yielded
 
