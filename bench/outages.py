@@ -11,7 +11,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench import rounds_ping
 from fairlead.lab import images
@@ -34,7 +34,6 @@ TTL = 10  # seconds until a silent host is taken for dead: what an engine does u
 EVERY = 0.05  # seconds between two pings of a pair
 LISTED, READY, BACK = 1.0, 2.0, 5.0  # seconds within which a network, a daemon, a host must be there
 PATIENCE = 60.0  # seconds for what is not measured, and after which what is measured will not come any more
-FAIRLEAD = Path(sys.executable).with_name("fairlead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +106,17 @@ class Outages:
             self._paths[address] = Path(f"/proc/{host.pid}/root/run/netns/{NETWORK}")
         until(self._in_line)
 
-    def _in_line(self) -> bool:
-        return not rounds_ping.silent(self._paths, 1.0) and all(
-            host.run(f"{FAIRLEAD} overlay verify").ok for host in self.hosts
-        )
+    def _in_line(self, containers: int = HOSTS) -> bool:
+        """Whether all hosts know so many containers, the kernels are as the store says, and all pairs answer."""
+        with ThreadPoolExecutor(HOSTS) as pool:
+            sound = pool.map(lambda host: self._is_sound(host, containers), self.hosts)
+        return all(sound) and not rounds_ping.silent(self._paths, 1.0)
+
+    @staticmethod
+    def _is_sound(host: Host, containers: int) -> bool:
+        found: Any = host.engine.get("/fairlead/overlay?verify=true")
+        known = [each["Here"] + each["Elsewhere"] for each in (found or {}).get("Networks", ())]
+        return known == [containers] and found["Sound"] and not found["Away"]
 
     @contextmanager
     def _under_load(self, what: str, hosts: Sequence[Host]) -> Iterator[None]:
@@ -201,6 +207,10 @@ class Outages:
         around = [int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in stopped]
         host = self.hosts[1]
         host.kill_engine()
+        began = time.monotonic()
+        host.start_engine(*self._etcd.engine_flags)
+        self._took("a daemon starts while etcd is near: it answers", began, READY)
+        host.kill_engine()
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -220,7 +230,7 @@ class Outages:
         """A host's line is cut, for longer than its lease; a container elsewhere goes meanwhile."""
         cut, rest = self.hosts[2], self.hosts[:2]
         rest[0].run(f"docker run -d --name goes --network {NETWORK} busybox sleep 100000", check=True)
-        until(self._in_line)
+        until(lambda: self._in_line(HOSTS + 1))
         line = f"ip link set to-{cut.name}"  # at its other end: what the host sends is lost without a word
         with self._under_load(f"a host cut off for {self._plan.cut} s, the others", rest):
             self._lab.outside.run(f"{line} down", check=True)
@@ -262,7 +272,7 @@ class Outages:
         host = self.hosts[0]
         others = self.hosts[1:]
         others[0].run(f"docker run -d --name goes --network {NETWORK} busybox sleep 100000", check=True)
-        until(self._in_line)
+        until(lambda: self._in_line(HOSTS + 1))
         pings = Pings(self.hosts, list(self._paths))
         host.kill_engine()
         others[0].run("docker rm -f goes", check=True)
