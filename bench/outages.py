@@ -107,7 +107,7 @@ class Outages:
         until(self._in_line)
 
     def _in_line(self, containers: int = HOSTS) -> bool:
-        """Whether all hosts know so many containers, the kernels are as the store says, and all pairs answer."""
+        """Whether all hosts know so many containers, the kernels are as the store says, and all answer."""
         with ThreadPoolExecutor(HOSTS) as pool:
             sound = pool.map(lambda host: self._is_sound(host, containers), self.hosts)
         return all(sound) and not rounds_ping.silent(self._paths, 1.0)
