@@ -72,7 +72,7 @@ def test_prometheus(clients: Path, clean: Host) -> None:
 
 def test_traefik(clients: Path, clean: Host) -> None:
     def page(name: str) -> str:
-        return clean.run(f"curl -s -H 'Host: {name}.example' http://127.0.0.1:8000/cgi-bin/who").stdout
+        return clean.run(f"curl -s -m 2 -H 'Host: {name}.example' http://127.0.0.1:8000/cgi-bin/who").stdout
 
     def serve(container: str, name: str) -> str:
         command = f"docker run -d --name {container} --network routed {ROUTED.format(name)} web"
