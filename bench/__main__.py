@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import (
+    concurrency,
     contenders,
     crashes,
     damage,
@@ -23,6 +24,7 @@ from bench import (
     overlay,
     rounds,
     scale,
+    states,
     store,
     traffic,
     upgrades,
@@ -221,6 +223,7 @@ def main() -> int:
         "part",
         nargs="?",
         choices=(
+            "concurrency",
             "crashes",
             "damage",
             "engines",
@@ -231,6 +234,7 @@ def main() -> int:
             "overlay",
             "rounds",
             "scale",
+            "states",
             "store",
             "upgrades",
         ),
@@ -251,7 +255,22 @@ def main() -> int:
     parser.add_argument("--operations", help="of the part crashes, separated by commas")
     parser.add_argument("--addresses", type=int, help="of each host in the part rounds")
     parser.add_argument("--ways", help="of the part upgrades: of kill, stop, upgrade, separated by commas")
-    parser.add_argument("--seed", type=int, default=1, help="of the parts crashes, injuries and upgrades")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="of the parts crashes, injuries, upgrades, states and concurrency",
+    )
+    parser.add_argument("--clients", type=int, help="of the part concurrency")
+    parser.add_argument("--seconds", type=int, help="of the part concurrency")
+    parser.add_argument("--no-lock", action="store_true", help="nobody holds the lock of iptables")
+    parser.add_argument(
+        "--pause", type=float, default=0.0, help="seconds between two calls of a client, at most"
+    )
+    parser.add_argument("--examples", type=int, help="histories, of the part states")
+    parser.add_argument("--steps", type=int, default=15, help="of each history in the part states")
+    parser.add_argument("--addresses", type=int, help="of each host in the part rounds")
+    parser.add_argument("--ways", help="of the part upgrades: of kill, stop, upgrade, separated by commas")
     parser.add_argument("--injuries", type=int, help="how many, of the part injuries")
     parser.add_argument("--quiet", type=int, help="seconds in which nothing happens, of the part injuries")
     options = parser.parse_args()
@@ -285,6 +304,17 @@ def main() -> int:
         return upgraded(options)
     if options.part == "crashes":
         return crashed(options)
+    if options.part == "states":
+        examples = options.examples or (5 if options.quick else 100)
+        wrong = states.measure(examples, options.steps, options.seed, _say)
+        print("\n".join(wrong) or "nothing was wrong")
+        return 1 if wrong else 0
+    if options.part == "concurrency":
+        course = concurrency.plan_of(options.clients, options.seconds, options.quick)
+        course = replace(course, pause=options.pause, chance=options.seed, lock=not options.no_lock)
+        wrong = concurrency.measure(course, _say)
+        print("\n".join(wrong) or "nothing was wrong")
+        return 1 if wrong else 0
     if options.part == "damage":
         tally = damage.measure(100 if options.quick else 1000)
         print("\n".join(tally.wrong) or f"{tally.variants} stores opened, {tally.whole} with every record")

@@ -588,3 +588,24 @@ def test_the_fake_fails_where_it_is_told_and_only_once() -> None:
         assert links.performed == [steps[0], *steps]
 
     asyncio.run(scenario())
+
+
+@on_both
+async def test_links_of_the_host_are_ours_where_they_show_it(host: Host) -> None:
+    """A network's bridge by its hardware address, a veth by its name and its bridge or its other end."""
+    own, others = "br-0123456789ab", "br-ba9876543210"
+    pairs = {"veth0123456": own, "veth1234567": others, "veth2345678": "", "other": own}
+    desired: dict[Key, Value | None] = {
+        NamespaceKey("web1"): "alias1",
+        LinkKey("", own): Bridge("02:42:01:23:45:67"),
+        LinkKey("", others): Bridge("02:42:00:00:00:01"),
+        LinkKey("", "br0"): Bridge("02:42:01:23:45:67"),
+    }
+    for number, (name, master) in enumerate(pairs.items()):
+        desired[LinkKey("", name)] = Veth("web1", f"eth{number}", f"02:42:ac:1e:00:{number:02x}")
+        desired[LinkSettingKey("", name, MASTER)] = master
+    await converge(host, desired)
+    host.foreign_link("br-aaaaaaaaaaaa", "bridge")
+    found = await host.links.everything()
+    ours = [NamespaceKey("web1"), *(LinkKey("", each) for each in (own, *pairs) if each != "other")]
+    assert found.keys() == set(ours)

@@ -129,6 +129,20 @@ def test_foreign_rules_stay_where_they_are(rules: Rules) -> None:
     assert rules.show().rules("nat", "POSTROUTING") == ["-o tun0 -j MASQUERADE"]
 
 
+def test_everything_is_what_stands_in_chains_that_are_dockers_alone(rules: Rules) -> None:
+    assert asyncio.run(rules.actuator.everything()) == {}
+    converge(rules.actuator, base())
+    rules.foreign("-A FORWARD -s 192.0.2.1/32 -j ACCEPT", "-A DOCKER-USER -s 192.0.2.2/32 -j ACCEPT")
+    rules.foreign("-A DOCKER -s 192.0.2.3/32 -j ACCEPT")
+    rules.foreign("-A DOCKER -p tcp -m tcp --dport 9 -j ACCEPT", table="nat")
+    assert asyncio.run(rules.actuator.everything()).keys() == {
+        rule("-s 192.0.2.3/32 -j ACCEPT", "DOCKER"),
+        rule("-p tcp -m tcp --dport 9 -j ACCEPT", "DOCKER", "nat"),
+        rule("-j RETURN", "DOCKER-ISOLATION-STAGE-1"),
+        rule("-j RETURN", "DOCKER-ISOLATION-STAGE-2"),
+    }
+
+
 def test_head_rules_come_back_to_the_head_once(rules: Rules) -> None:
     converge(rules.actuator, base())
     rules.foreign(f"-I FORWARD 1 {FOREIGN[0]}")

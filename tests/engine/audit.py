@@ -6,13 +6,13 @@ from pathlib import Path
 
 from fairlead.lab.host import Host
 
-SETTLED = 5.0  # seconds until what the kernel takes away by itself has gone
+SETTLED = 10.0  # seconds until what the kernel takes away by itself has gone
 
 
-def findings(host: Host) -> list[str]:
-    """One line for each finding; none when the host is as the records say."""
+def findings(host: Host, patience: float = SETTLED) -> list[str]:
+    """One line for each finding and one with their number; none when the host is as the records say."""
     command = f"{Path(sys.executable).with_name('fairlead')} doctor --audit"
-    limit = time.monotonic() + SETTLED
+    limit = time.monotonic() + patience
     while (result := host.run(command)).code and time.monotonic() < limit:
         time.sleep(0.1)
     return (result.stdout + result.stderr).splitlines() if result.code else []

@@ -11,6 +11,7 @@ from fairlead.kernel.wording import cannot, place
 from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.errors import StepFailed
 from fairlead.model.host import (
+    HOST_END,
     OVERLAY,
     AddressKey,
     Bridge,
@@ -33,6 +34,7 @@ from fairlead.model.host import (
     Value,
     Veth,
     Vxlan,
+    mark_for,
 )
 
 LONGEST_NAME = 15
@@ -129,10 +131,13 @@ class FakeLinks:
         return {key: self._value(key) for key in keys}
 
     async def everything(self) -> State:
-        """Every namespace but the host's own and foreign ones, and what overlays were told."""
+        """Every namespace but the host's own and foreign ones, links that are surely the engine's, and what
+        overlays were told.
+        """
         found: dict[Key, Value] = {
             NamespaceKey(name): each.alias for name, each in self.namespaces.items() if name
         }
+        found |= self._own_links()
         for name in filter(lambda name: name.startswith(OVERLAY), self.namespaces):
             for link, there in self.namespaces[name].links.items():
                 if there.tunnel is not None:
@@ -142,6 +147,14 @@ class FakeLinks:
                         told = self.namespaces[name].links[each].neighbours
                         found |= {NeighbourKey(name, each, at): mac for at, mac in told.items()}
         return found
+
+    def _own_links(self) -> dict[Key, Value]:
+        there = self.namespaces[""].links
+        marked = {name for name, link in there.items() if link.mac == mark_for(name)}
+        ends = {name for name, link in there.items() if link.kind == "veth" and HOST_END.fullmatch(name)}
+        own = {name for name in ends if there[name].master in marked or there[name].peer is not None}
+        observed = {LinkKey("", name): self._value(LinkKey("", name)) for name in (*marked, *own)}
+        return {key: value for key, value in observed.items() if value is not None}
 
     async def perform(self, steps: Sequence[Step]) -> None:
         """Carry out the steps; StepFailed at the first that the rules refuse."""

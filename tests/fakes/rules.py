@@ -6,10 +6,10 @@ from ipaddress import ip_network
 from typing import Any
 
 from fairlead.firewall.iptables_text import script
-from fairlead.firewall.ruleset import Ruleset, edit, value
+from fairlead.firewall.ruleset import Ruleset, edit, own_rules, value
 from fairlead.firewall.tables import BY_NAME
 from fairlead.model.errors import Failed, StepFailed
-from fairlead.model.host import ChainKey, Family, Key, NftKey, PolicyKey, RuleKey, State, Step
+from fairlead.model.host import ChainKey, Family, Key, NftKey, PolicyKey, RuleKey, State, Step, Value
 
 BUILT_IN = {
     "filter": ("INPUT", "FORWARD", "OUTPUT"),
@@ -97,7 +97,10 @@ class FakeIptables:
         return {key: value(self.rulesets[self._family(key)], key) for key in keys}
 
     async def everything(self) -> State:
-        return {}
+        found: dict[Key, Value | None] = {}
+        for family, ruleset in self.rulesets.items():
+            found.update(own_rules(family, ruleset))
+        return found
 
     async def perform(self, steps: Sequence[Step]) -> None:
         before = {family: ruleset.copy() for family, ruleset in self.rulesets.items()}

@@ -28,6 +28,7 @@ from fairlead.api.exchange import (
 from fairlead.api.facade import Engine
 from fairlead.api.guard import is_foreign
 from fairlead.api.listeners import BACKLOG, Listener, open_listeners
+from fairlead.api.pace import Pace
 from fairlead.api.rawconnection import RawConnection
 from fairlead.api.routes import ROUTES, Route, Span, Table
 from fairlead.boundary.meter import Meter, NoMeter
@@ -259,6 +260,7 @@ class ApiServer:
         self._listeners: tuple[Listener, ...] = ()
         self._opened: list[tuple[asyncio.Server, _Server]] = []
         self._requests: set[asyncio.Task[object]] = set()
+        self._pace = Pace()
         # Those of them that change something, each in a task of its own, which outlives its client.
         self._work: dict[asyncio.Task[Answer | None], _Request] = {}
 
@@ -350,6 +352,7 @@ class ApiServer:
 
     async def _work_on(self, route: Route, request: _Request) -> Answer | None:
         if route.span is Span.HEARD:
+            await self._pace.turn()
             return await route.handler(self._engine, request)
         task: asyncio.Task[Answer | None] = asyncio.ensure_future(self._change(route, request))
         self._work[task] = request

@@ -159,7 +159,7 @@ async def assemble(chosen: DaemonOptions) -> Assembly:
         at=armed.at,
         reach=(open_store(settings.cluster), links) if settings.cluster else None,
         builder=images.builder(),
-        holdings=_holdings(settings),
+        holdings=_holdings(chosen, runtime.name),
         meter=registry,
         sight=KernelSight(links, generation, is_counted()),
     )
@@ -212,16 +212,18 @@ def _process_in(engine: Engine, runtime: ConmonRuntime, namespace: str) -> int:
     return next(filter(None, processes), 0)
 
 
-def _holdings(settings: Settings) -> HostHoldings:
+def _holdings(chosen: DaemonOptions, runtime: str) -> HostHoldings:
     """Where the adapters above keep what belongs to a container or a volume."""
-    kept, fleeting = settings.data_root, settings.exec_root
+    kept, fleeting = chosen.settings.data_root, chosen.settings.exec_root
     directories = {
         "bundle": f"{fleeting}/containers",
+        "runtime state": f"{fleeting}/{runtime}",
         "files": f"{kept}/containers",
         "root": f"{kept}/roots",
         "volume": f"{kept}/volumes",
     }
-    return HostHoldings(directories, fleeting)
+    sockets = [each.removeprefix("unix://") for each in chosen.hosts if each.startswith("unix://")]
+    return HostHoldings(directories, kept, fleeting, [*sockets, *filter(None, [chosen.pidfile])])
 
 
 class Revival:

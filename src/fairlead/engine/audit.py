@@ -24,6 +24,7 @@ from fairlead.planner.steps import difference, parted
 SECOND_LOOK = 0.3  # seconds until what was found is looked for again: it may have been on its way
 BESIDE = ("ports", "resolver")  # the processes beside the daemon
 WHILE_RUNNING = ("bundle", "mount", "process")  # what a container has exactly while it runs
+AT_MOST = ("control group", "runtime state")  # what it may have as well then
 ALWAYS = ("root",)  # what it has as long as it is recorded
 KIND = {
     "AddressKey": "address",
@@ -190,9 +191,9 @@ class Audit:
         container = records.containers.get(holding.owner)
         if holding.kind == "process" and container is None:
             return holding.owner in BESIDE
-        if holding.kind == "control group" and container is None:
+        if not holding.ours and container is None:
             return True  # that of another engine's container
-        if holding.kind in (*WHILE_RUNNING, "control group"):
+        if holding.kind in (*WHILE_RUNNING, *AT_MOST):
             return container is not None and _has_process(container)
         return container is not None
 

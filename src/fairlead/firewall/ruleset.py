@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from fairlead.model.errors import Failed
-from fairlead.model.host import ChainKey, Key, Placement, PolicyKey, RuleKey, Step, Value
+from fairlead.model.host import ChainKey, Family, Key, Placement, PolicyKey, RuleKey, Step, Value
 
 ChainName = tuple[str, str]  # table, chain
 
@@ -22,6 +22,14 @@ HEADS: dict[ChainName, tuple[str, ...]] = {
 # What separates networks decides before anything that somebody else puts into these chains.
 _SEPARATING = ("DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2")
 _SEPARATES = ("-j DROP", "-j DOCKER-ISOLATION-STAGE-2")
+
+# The chains that nobody else has any business in.
+OWN_CHAINS: tuple[ChainName, ...] = (
+    ("filter", "DOCKER"),
+    ("filter", "DOCKER-ISOLATION-STAGE-1"),
+    ("filter", "DOCKER-ISOLATION-STAGE-2"),
+    ("nat", "DOCKER"),
+)
 
 # The chain that belongs to the user: made when missing, never touched after.
 USERS_CHAIN: ChainName = ("filter", "DOCKER-USER")
@@ -113,6 +121,12 @@ def value(ruleset: Ruleset, key: Key) -> Value | None:
     elif place is Placement.TOP and key.chain in _SEPARATING and key.table == "filter":
         rules = list(takewhile(lambda text: text.endswith(_SEPARATES), rules))
     return place if key.text in rules else None
+
+
+def own_rules(family: Family, ruleset: Ruleset) -> dict[Key, Value | None]:
+    """All that stands in the chains that nobody else has any business in, whoever wrote it."""
+    keys = [RuleKey(family, *name, text) for name in OWN_CHAINS for text in ruleset.rules(*name)]
+    return {key: placement(key) for key in keys}
 
 
 def _head(name: ChainName, rules: Sequence[str]) -> list[str]:

@@ -35,6 +35,9 @@ class Roots:
         self._overlay = graph_root / "overlay"
         self._bases = directory / "base"
         self._bases.mkdir(parents=True, exist_ok=True)
+        for base in self._bases.iterdir():  # an engine that was killed may not have come to it
+            if not (self._overlay / base.name.removesuffix(".new")).exists():
+                shutil.rmtree(base, ignore_errors=True)
         self._mounter = Mounter(self._overlay / "l")
         self._making: dict[str, asyncio.Lock] = {}
 

@@ -17,6 +17,7 @@ from fairlead.kernel.fingerprint import Place, fingerprint
 from fairlead.kernel.namespaces import Namespaces
 from fairlead.kernel.netlink import Refused
 from fairlead.kernel.observe import observe, told
+from fairlead.kernel.own_links import own_links
 from fairlead.kernel.visit import Visit
 from fairlead.model.addresses import Address
 from fairlead.model.errors import Failed, NotFound
@@ -85,11 +86,13 @@ class KernelLinks:
         await self._in_thread(change)
 
     async def everything(self) -> State:
-        """Every namespace of this engine with its alias, also half made ones, and what overlays were told."""
+        """Every namespace of this engine with its alias, also half made ones, links of the host that are
+        surely its own, and what overlays were told.
+        """
 
         def look() -> State:
             with Visit(self._namespaces) as visit:
-                found = told(visit)
+                found = {**told(visit), **own_links(visit)}
                 found.update({NamespaceKey(name): alias for name, alias in self._namespaces.owned().items()})
                 return found
 

@@ -17,7 +17,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 
 from fairlead.kernel.netlink import HEADER, Request, attributes
-from fairlead.model.host import LinkSetting, Vxlan
+from fairlead.model.host import LinkSetting, Vxlan, mark_for
 
 IFF_UP, IFF_LOOPBACK = 1, 8
 SKIP_STATISTICS = 8  # RTEXT_FILTER_SKIP_STATS
@@ -76,9 +76,9 @@ def link_numbered(index: int) -> Request:
     return _link_request(RTM_GETLINK, [("IFLA_EXT_MASK", SKIP_STATISTICS)], index=index)
 
 
-def vxlan_links() -> Request:
-    """Ask for all links of a namespace that are VXLAN tunnel ends."""
-    return _link_request(RTM_GETLINK, [("IFLA_EXT_MASK", SKIP_STATISTICS), _kind("vxlan")])
+def links_of_kind(kind: str) -> Request:
+    """Ask for all links of a namespace that are of a kind."""
+    return _link_request(RTM_GETLINK, [("IFLA_EXT_MASK", SKIP_STATISTICS), _kind(kind)])
 
 
 def new_bridge(name: str, mac: str) -> Request:
@@ -115,7 +115,10 @@ def new_macvlan(name: str, parent: int, parent_namespace: int | None, mode: str,
 
 def new_dummy(name: str, kind: str) -> Request:
     """Make a link that leads nowhere, of one of the kinds that a `Dummy` can be of."""
-    return _link_request(RTM_NEWLINK, [("IFLA_IFNAME", name), _kind(kind)], flags=NLM_F_CREATE | NLM_F_EXCL)
+    attributes = [("IFLA_IFNAME", name), _kind(kind)]
+    if mark := mark_for(name):
+        attributes.append(("IFLA_ADDRESS", mark))
+    return _link_request(RTM_NEWLINK, attributes, flags=NLM_F_CREATE | NLM_F_EXCL)
 
 
 def new_vxlan(name: str, vxlan: Vxlan, namespace: int | None) -> Request:

@@ -65,14 +65,14 @@ MAC_WAS_SET = "3"  # NET_ADDR_SET (Documentation/ABI/testing/sysfs-class-net)
 
 def observe(visit: Visit, keys: Collection[Key]) -> dict[Key, Value | None]:
     """The value under each key, None for what is not there or lies in no namespace of ours."""
-    return _Look(visit, keys).state(keys)
+    return Look(visit, keys).state(keys)
 
 
 def told(visit: Visit) -> dict[Key, Value]:
     """The VXLAN links of all overlay networks, with all that was told to them, whoever did."""
-    look, found = _Look(visit, ()), dict[Key, Value]()
+    look, found = Look(visit, ()), dict[Key, Value]()
     for namespace in visit.overlays():
-        for link in visit.vxlans(namespace):
+        for link in visit.links_of(namespace, "vxlan"):
             found |= look.told(namespace, link)
     return found
 
@@ -89,7 +89,7 @@ def on_link(visit: Visit, key: LinkKey) -> dict[Key, Value]:
         for name in ("addr_gen_mode", "disable_ipv6")
     ]
     keys += [LinkSettingKey(key.namespace, key.name, setting) for setting in settings]
-    look = _Look(visit, keys)
+    look = Look(visit, keys)
     found = {**look.state(keys), **look.told(key.namespace, link)}
     of_bridge = {each for each in found if isinstance(each, NeighbourKey) and each.link != key.name}
     return {each: value for each, value in found.items() if value and each not in {key, *of_bridge}}
@@ -116,7 +116,7 @@ def setting_path(key: SysctlKey) -> str:
     return "/proc/sys/" + "/".join(key.path)
 
 
-class _Look:
+class Look:
     """The answers of one look; each question is asked once."""
 
     def __init__(self, visit: Visit, keys: Iterable[Key]):
@@ -136,6 +136,7 @@ class _Look:
         self._likely = dict.fromkeys(["", *(getattr(key, "namespace", "") for key in keys)])
 
     def state(self, keys: Collection[Key]) -> dict[Key, Value | None]:
+        """What is there under each key."""
         answers: dict[Key, Value | None] = {}
         self._read_settings([key for key in keys if isinstance(key, SysctlKey)])
         for key in keys:
@@ -162,7 +163,7 @@ class _Look:
             case NamespaceKey():
                 return self._visit.namespaces.alias(key.name)
             case LinkKey():
-                return self._link_value(key.namespace, self._link(key.namespace, key.name))
+                return self.link_value(key.namespace, self._link(key.namespace, key.name))
             case LinkSettingKey():
                 return self._setting_value(key)
             case AddressKey():
@@ -223,7 +224,8 @@ class _Look:
             self._masters[place] = bridge.name if bridge else ""
         return self._masters[place]
 
-    def _link_value(self, namespace: str, link: FoundLink | None) -> Link | None:
+    def link_value(self, namespace: str, link: FoundLink | None) -> Link | None:
+        """What a link is."""
         if link is None:
             return None
         if link.kind == "bridge":
@@ -245,7 +247,7 @@ class _Look:
         if link.peer_namespace is None:
             home: str | None = namespace
         else:
-            home = self._namespace_numbered(namespace, link.peer_namespace)
+            home = self.namespace_numbered(namespace, link.peer_namespace)
         return link.tunnel if home == "" else replace(link.tunnel, port=0)
 
     def _veth(self, namespace: str, link: FoundLink) -> Veth:
@@ -260,7 +262,7 @@ class _Look:
         if link.peer_namespace is None:
             home: str | None = namespace
         else:
-            home = self._namespace_numbered(namespace, link.peer_namespace)
+            home = self.namespace_numbered(namespace, link.peer_namespace)
         if home is None or not link.peer:
             return None
         peer = self._visit.link_numbered(home, link.peer)
@@ -269,7 +271,7 @@ class _Look:
         self._links.setdefault((home, peer.name), peer)
         return home, peer
 
-    def _namespace_numbered(self, asking: str, number: int) -> str | None:
+    def namespace_numbered(self, asking: str, number: int) -> str | None:
         """Which namespace of ours the asking one knows by a number."""
         known = self._numbers.setdefault(asking, {})
         if number < 0 or number in known or self._number(asking, self._likely, number):

@@ -116,7 +116,7 @@ def _holder(visit: Visit, step: Step, found: Value | None) -> str | None:
 def _holder_of_vni(visit: Visit, key: Key, wanted: Vxlan) -> str | None:
     """Which other link of the host, in its own namespace or an overlay's, has the VNI."""
     for namespace in ("", *visit.overlays()):
-        for link in visit.vxlans(namespace):
+        for link in visit.links_of(namespace, "vxlan"):
             itself = LinkKey(namespace, link.name) == key
             if link.tunnel and link.tunnel.vni == wanted.vni and not itself:
                 return f"link {link.name}{place(namespace)} has its VNI {wanted.vni}"

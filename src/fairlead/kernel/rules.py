@@ -8,19 +8,20 @@ generation says that nothing has changed since, by whomever.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 from collections.abc import Collection, Sequence
 
 from fairlead.firewall.iptables_text import failed_edit, form, parse, script
-from fairlead.firewall.ruleset import Edit, Ruleset, edit, value
+from fairlead.firewall.ruleset import Edit, Ruleset, edit, own_rules, value
 from fairlead.kernel.generation import Generation, Writer, counts_generations
 from fairlead.model.errors import Failed, FairleadError, StepFailed, Unsupported
-from fairlead.model.host import ChainKey, Family, Key, PolicyKey, RuleKey, State, Step
+from fairlead.model.host import ChainKey, Family, Key, PolicyKey, RuleKey, State, Step, Value
 from fairlead.process import run
 
 TOOLS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
-LOCK_WAIT = 10  # seconds for another program to let go of the xtables lock
+LOCK_WAIT = 25  # seconds for another program to let go of the xtables lock
 LOCKED = 4  # iptables' exit code when the lock stayed taken
 DEADLINE = 30.0  # seconds for one call
 Form = tuple[str, str]  # table, line of a restore script without its particulars
@@ -67,8 +68,15 @@ class Iptables:
         return {key: value(read[_family(key)], key) for key in keys}
 
     async def everything(self) -> State:
-        """Nothing: what stands in chains that others write to as well is known by the records alone."""
-        return {}
+        """The rules of the chains that are Docker's alone; which of others are ours only the records tell.
+
+        None of a family whose rules cannot be read, as where its program is not installed.
+        """
+        found: dict[Key, Value | None] = {}
+        for family in Family:
+            with contextlib.suppress(Failed, Unsupported):
+                found.update(own_rules(family, await self._read(family)))
+        return found
 
     async def perform(self, steps: Sequence[Step]) -> None:
         """Carry out all the steps or none.

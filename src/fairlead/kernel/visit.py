@@ -4,7 +4,7 @@ import errno
 import socket
 from types import TracebackType
 
-from fairlead.kernel.messages import FoundLink, link_named, link_numbered, read_link, vxlan_links
+from fairlead.kernel.messages import FoundLink, link_named, link_numbered, links_of_kind, read_link
 from fairlead.kernel.namespaces import Namespaces
 from fairlead.kernel.netlink import Conversation, Refused, Request
 from fairlead.model.errors import NotFound
@@ -64,13 +64,13 @@ class Visit:
         """The namespaces of ours that overlay networks have."""
         return [name for name in self.namespaces.owned() if name.startswith(OVERLAY)]
 
-    def vxlans(self, namespace: str) -> list[FoundLink]:
-        """The VXLAN links of a namespace; none where there is no such namespace of ours."""
+    def links_of(self, namespace: str, kind: str) -> list[FoundLink]:
+        """The links of a namespace that are of a kind; none where there is no such namespace of ours."""
         try:
-            found = map(read_link, self.talk(namespace).dump(vxlan_links()))
+            found = map(read_link, self.talk(namespace).dump(links_of_kind(kind)))
         except NotFound:
             return []
-        return [link for link in found if link.kind == "vxlan"]
+        return [link for link in found if link.kind == kind]
 
     def _ask(self, namespace: str, request: Request) -> FoundLink | None:
         try:

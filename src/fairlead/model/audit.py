@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+# The attribute of a control group that says whose it is: the engine's exec root.
+MARK = "trusted.fairlead"
+
 
 class Verdict(StrEnum):
     """What is wrong with one thing."""
@@ -26,10 +29,12 @@ class Finding:
 class Holding:
     """Something beside the kernel's network that the engine has on the host.
 
-    `kind` is bundle, control group, files, mount, process, root or volume; `owner` is the
-    container's id, the volume's name, or what a process beside the daemon is called.
+    `kind` is bundle, control group, file, files, mount, process, root, runtime state or volume; `owner`
+    is the container's id, the volume's name, what a process beside the daemon is called, or "" for a
+    file that belongs to nothing.  `ours`: for sure; what is not may be another engine's.
     """
 
     kind: str
     name: str
     owner: str
+    ours: bool = True

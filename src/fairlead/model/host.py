@@ -6,11 +6,12 @@ entry with its opposite.  `namespace` is "" for the host's own network namespace
 of a pin below /run/netns.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
-from fairlead.model.addresses import Address, Interface, Subnet
+from fairlead.model.addresses import Address, Interface, Subnet, mac_from_bytes
 
 OVERLAY = "overlay-"  # begins the names of namespaces that hold the links of an overlay network
 
@@ -83,6 +84,17 @@ class Macvlan:
 
 
 DUMMY_NAME = "dm-"  # what the name of a `Dummy` begins with
+HOST_END = re.compile(r"veth[0-9a-f]{7}")  # the name of the host's end of an endpoint's veth pair
+_OF_NETWORK = re.compile(r"(?:br|dm)-([0-9a-f]{12})")
+
+
+def mark_for(name: str) -> str:
+    """The hardware address by which a link of that name is known as made for a network; "" if none is.
+
+    Names like these are Docker's too; a name and an address out of the same id are only ours.
+    """
+    found = _OF_NETWORK.fullmatch(name)
+    return mac_from_bytes(bytes.fromhex(found[1][:8])) if found else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class ConmonRuntime:
     """The runtime of one daemon; make it with `open`."""
 
     def __init__(self, data_root: str, exec_root: str, runtime: OciRuntime, traits: Traits, seccomp: str):
-        self._data_root = data_root
+        self._data_root, self._exec_root = data_root, exec_root
         self._runtime = runtime
         self._traits = traits
         self._bundles = Bundles(f"{exec_root}/containers")
@@ -108,6 +108,9 @@ class ConmonRuntime:
                 raise failures.create_failure(error.complaint, container.path) from error
             raise
         self._filters.keep(key, container.id)
+        groups = self._cgroups(bundle)
+        if groups is not None:
+            groups.mark(self._exec_root)
         self._watch.watch(bundle)
         rotation = logs.rotation(container.host_config.log_config)
         self._rotator.add(bundle, self.log_path(container.id), rotation)

@@ -122,11 +122,18 @@ def _trial_document(root: str, cgroup_path: str) -> Document:
     }
 
 
+TRIAL = "fairlead-trial"
+
+
 async def _try(runtime: OciRuntime, scratch: str) -> None:
     """Make a container of nothing: it must fail for want of its command, not before.  Failed otherwise."""
-    name = f"fairlead-trial-{os.getpid()}"
-    bundle = Bundle(name, f"{scratch}/{name}")
+    # The same each time: what a daemon that was killed meanwhile has left goes with the next trial.
+    name = f"fairlead-trial-{hashlib.sha256(scratch.encode()).hexdigest()[:8]}"
+    bundle = Bundle(name, f"{scratch}/{TRIAL}")
     shutil.rmtree(bundle.path, ignore_errors=True)
+    if os.path.exists(runtime.state(name)):
+        await runtime.call("delete", "--force", name)
+        runtime.forget(name)
     bundle.make()
     for name_inside in ("dev", "proc"):
         os.makedirs(f"{bundle.path}/root/{name_inside}")
