@@ -150,7 +150,7 @@ class FakeLinks:
 
     def _own_links(self) -> dict[Key, Value]:
         there = self.namespaces[""].links
-        marked = {name for name, link in there.items() if link.mac == mark_for(name)}
+        marked = {name for name, link in there.items() if link.mac and link.mac == mark_for(name)}
         ends = {name for name, link in there.items() if link.kind == "veth" and HOST_END.fullmatch(name)}
         own = {name for name in ends if there[name].master in marked or there[name].peer is not None}
         observed = {LinkKey("", name): self._value(LinkKey("", name)) for name in (*marked, *own)}

@@ -35,9 +35,8 @@ class Roots:
         self._overlay = graph_root / "overlay"
         self._bases = directory / "base"
         self._bases.mkdir(parents=True, exist_ok=True)
-        for base in self._bases.iterdir():  # an engine that was killed may not have come to it
-            if not (self._overlay / base.name.removesuffix(".new")).exists():
-                shutil.rmtree(base, ignore_errors=True)
+        if self._overlay.exists():
+            self._forget_lost()
         self._mounter = Mounter(self._overlay / "l")
         self._making: dict[str, asyncio.Lock] = {}
 
@@ -77,6 +76,12 @@ class Roots:
         for layer in layers:
             async with self._lock(layer):
                 await asyncio.to_thread(_delete, self._bases / layer)
+
+    def _forget_lost(self) -> None:
+        """Delete mount points of layers that have gone: an engine that was killed did not come to it."""
+        for base in self._bases.iterdir():
+            if not (self._overlay / base.name.removesuffix(".new")).exists():
+                shutil.rmtree(base, ignore_errors=True)
 
     async def _delete(self, home: Path) -> None:
         if home.exists():

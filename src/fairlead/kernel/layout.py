@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 # By the part of the program that keeps them there.
 DATA = re.compile(
-    r"lock|records\.db(-wal|-shm|-journal)?|records\.db\.damaged.*|copies"  # store
+    r"lock|records\.db(-wal|-shm|-journal)?(\.damaged)?|copies"  # store
     r"|containers|volumes|seccomp"  # runtime, machine
     r"|storage|roots|scratch|layer-sizes\.json.*"  # images
     r"|lost\+found"  # of the file system, where the root is one by itself

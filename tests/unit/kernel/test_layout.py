@@ -9,7 +9,17 @@ OWNER = "a" * 64
 
 def test_only_what_no_part_keeps_there_is_strange(tmp_path: Path) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
-    expected = ["lock", "records.db", "records.db-wal", "copies", "storage", "roots", "volumes", "seccomp"]
+    expected = [
+        "lock",
+        "records.db",
+        "records.db-wal",
+        "records.db-shm.damaged",
+        "copies",
+        "storage",
+        "roots",
+        "volumes",
+        "seccomp",
+    ]
     for name in expected:
         (data / name).mkdir(parents=True)
     for name in ("containers", "crun", "storage.conf", "ports.sock", "resolver.log", "netns", "0123abcd"):
