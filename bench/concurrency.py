@@ -34,6 +34,7 @@ EXPECTED = (
     "port is already allocated",
     "is not connected to",
 )  # of the answers with 500, which are Docker's too
+UNREAD = 20.0  # seconds until a call without any trace is taken to have been dropped with its client
 SETTLED = 60.0  # seconds until what a vanished client had asked for is done
 SHARED_NETWORK, SHARED_CONTAINER = "prize", "trophy"
 LEGACY = "/run/legacy"  # a directory with the programs of iptables that use the lock
@@ -224,9 +225,9 @@ class Client:
             with Call(self._host.socket, deed.question):
                 time.sleep(self._chance.uniform(0, 0.1))
             self._report.vanished += 1
-            self._settle(possible(deed, before))
-            if deed.question.method == "DELETE":
-                self._await_end()
+            if not self._settled(possible(deed, before), UNREAD):
+                self._settle([before])  # its client had gone before it was read
+            self._await_end()
             return
         status, said = self._ask(kind, deed.question)
         if deed.allowed is not None and status not in deed.allowed:
@@ -241,21 +242,26 @@ class Client:
 
     def _settle(self, plans: list[Plan]) -> None:
         """Wait until the API says of this client's own what one of the plans says."""
-        limit, wrong = time.monotonic() + SETTLED, [""]
-        while wrong and time.monotonic() < limit:
+        if not self._settled(plans, SETTLED):
             networks, containers = self._seen()
-            found = [compared(plan, networks, containers) for plan in plans]
-            for plan, differences in zip(plans, found, strict=True):
-                if not differences:
+            self._wrong(f"of {self._network}: {'; '.join(compared(plans[0], networks, containers))}")
+            self.plan = plans[0]
+
+    def _settled(self, plans: list[Plan], patience: float) -> bool:
+        """Whether the API says it in so many seconds."""
+        limit = time.monotonic() + patience
+        while True:
+            networks, containers = self._seen()
+            for plan in plans:
+                if not compared(plan, networks, containers):
                     self.plan = with_status(plan, containers)
-                    return
-            wrong = found[0]
+                    return True
+            if time.monotonic() > limit:
+                return False
             time.sleep(0.05)
-        self._wrong(f"of {self._network}: {'; '.join(wrong)}")
-        self.plan = plans[0]
 
     def _await_end(self) -> None:
-        """What a vanished client wanted removed looks so before it is: until no record says so."""
+        """What a vanished client wanted may look done before it is: until no record says otherwise."""
         limit = time.monotonic() + SETTLED
         own = [
             f"{kind} {name}" for kind in ("network", "container") for name in (self._network, *self._names)

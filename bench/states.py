@@ -28,6 +28,7 @@ from fairlead.lab.lab import Lab
 from fairlead.model.errors import Failed
 
 SETTLED = 60.0  # seconds until what goes on has come to its end
+UNREAD = 10.0  # and until a call without any trace is taken to have been dropped
 FAULT = "FAIRLEAD_FAULT"
 SOURCES = sorted(Path(fairlead.engine.__file__).parent.glob("*.py"))
 POINTS = sorted(
@@ -102,7 +103,19 @@ class States(RuleBasedStateMachine):
         if way == "killed":
             self.revive([before, deed.after, *between])
         else:
-            self.plans = possible(deed, before)
+            self._await_end(deed, before)
+
+    def _await_end(self, deed: Deed, before: Plan) -> None:
+        """A call whose client has gone is carried out to its end, unless it was not read by then."""
+        self.plans, limit = possible(deed, before), time.monotonic() + UNREAD
+        try:
+            while self._wrong():
+                if time.monotonic() > limit:
+                    self.plans = [before]
+                    return
+                time.sleep(0.05)
+        except Gone:  # a fault point had been armed
+            self.revive([before, deed.after, *halfway(before, deed)])
 
     def _answered(self, deed: Deed, status: int, said: Any, between: list[Plan]) -> None:
         if deed.allowed is not None and status not in deed.allowed:

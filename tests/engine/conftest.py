@@ -9,10 +9,6 @@ import pytest
 from fairlead.lab import images
 from fairlead.lab.host import Host
 from fairlead.lab.lab import Lab
-from tests.engine.audit import findings
-
-# Modules whose tests leave damage on purpose, and why.
-NOT_AUDITED: dict[str, str] = {}
 
 
 @pytest.fixture(scope="module")
@@ -25,26 +21,14 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def host(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Host]:
+def host(lab: Lab) -> Iterator[Host]:
     """A host with a running engine and the images busybox and web."""
     host = lab.host(1)
     host.start_engine()
     for archive in (images.busybox(), images.web()):
         host.run("docker load -q", input=archive, check=True)
     yield host
-    audit(host, request.module.__name__)
     host.stop_engine()
-
-
-def audit(host: Host, module: str) -> None:
-    """What the tests of a module have left must be explained by records."""
-    name = module.rpartition(".")[2]
-    if name in NOT_AUDITED:
-        return
-    if not host.engine.pid:
-        host.start_engine()
-    found = findings(host)
-    assert found == [], f"the tests in {name} have left what nothing explains"
 
 
 @pytest.fixture
