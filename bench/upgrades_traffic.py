@@ -190,8 +190,10 @@ class Traffic:
                 made.send(struct.pack("!BBHHH", 8, 0, 0, 0, number))
             except OSError as error:
                 self.tally.wrong.append(f"{what}: {error}")
-            due += pause
-            return self.after(due - time.monotonic(), send)
+            # What could not be sent in time is left out: the socket has no room for answers to many at once.
+            now = time.monotonic()
+            due = max(due + pause, now)
+            return self.after(due - now, send)
 
         def hear() -> None:
             try:
