@@ -185,9 +185,6 @@ def test_what_cannot_be_is_refused_in_dockers_words_and_leaves_nothing(tidy: Hos
         "-o parent=eth0.0": "vlan id must be between 1-4094, received: 0",
         "-o parent=eth0.1.2": "required interface name format is: name.vlan_id, ex. eth0.10 for vlan 10, "
         "instead received eth0.1.2",
-        "-o parent=eth0.5": "failed to create eth0.5 vlan link: operation not supported: "
-        "this engine makes no 802.1Q links; where the kernel has them, make it first: "
-        "ip link add link eth0 name eth0.5 type vlan id 5",
         "-o io.fairlead.macvlan.host_shim=10.9.0.1": "cannot give the host an address on network second "
         "(io.fairlead.macvlan.host_shim): 10.9.0.1 is in none of the subnets that it is made with",
         "-o macvlan_mode=private -o io.fairlead.macvlan.host_shim=10.8.0.9": "cannot give the host an address "
@@ -197,6 +194,23 @@ def test_what_cannot_be_is_refused_in_dockers_words_and_leaves_nothing(tidy: Hos
         assert refused(tidy, f"{create} {options} second") == message
     assert refused(tidy, "docker network create -d ipvlan other").startswith("operation not supported: ")
     assert tidy.run("docker network ls -q", check=True).stdout == before
+
+
+def test_the_link_of_a_vlan_is_made_with_the_network_that_is_on_it(tidy: Host) -> None:
+    tidy.run("ip link add wire type veth peer name far; ip link set wire up", check=True)
+    has_vlans = tidy.run("ip link add link wire name probe type vlan id 9 && ip link del probe").ok
+    create = "docker network create -d macvlan --subnet 10.7.0.0/24 -o parent=wire.50 fifty"
+    links = tidy.run("ip -o link", check=True).stdout
+    if has_vlans:
+        tidy.run(create, check=True)
+        assert "vlan protocol 802.1Q id 50" in tidy.run("ip -d link show wire.50", check=True).stdout
+        tidy.run("docker network rm fifty", check=True)
+    else:
+        assert refused(tidy, create) == (
+            "cannot create link wire.50: operation not supported: this kernel has no VLAN links (8021q)"
+        )
+        assert "fifty" not in tidy.run("docker network ls", check=True).stdout
+    assert tidy.run("ip -o link", check=True).stdout == links
 
 
 def test_a_parent_that_has_gone_keeps_nothing_else_from_its_place(tidy: Host) -> None:

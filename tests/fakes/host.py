@@ -108,6 +108,9 @@ class FakeMachine:
     async def hosts_file(self) -> str:
         return "127.0.0.1 localhost\n"
 
+    async def local_ports(self) -> range:
+        return range(32768, 61000)
+
     async def uplink_mtu(self) -> int:
         return 1500
 

@@ -33,6 +33,7 @@ from fairlead.model.host import (
     SysctlKey,
     Value,
     Veth,
+    Vlan,
     Vxlan,
     mark_for,
 )
@@ -61,7 +62,10 @@ class Refusal(Exception):
 
 @dataclass
 class FakeLink:
-    """A link; `peer` is a veth's other end as (namespace, name), `parent` a macvlan's, of the host's."""
+    """A link; `peer` is a veth's other end as (namespace, name), `parent` a macvlan's, of the host's.
+
+    A VLAN's `parent` is of its own namespace.
+    """
 
     kind: str
     mac: str
@@ -77,6 +81,7 @@ class FakeLink:
     addresses: set[Interface] = field(default_factory=set)
     learning: bool = True
     tunnel: Vxlan | None = None
+    vlan: int = 0
     forwarding: dict[str, str] = field(default_factory=dict)
     neighbours: dict[Address, str] = field(default_factory=dict)
 
@@ -113,6 +118,7 @@ class FakeLinks:
         self.performed: list[Step] = []
         self._until_failure: int | None = None
         self._made = 0
+        self.has_vlans = True
 
     # -- what tests arrange ----------------------------------------------------------------------
 
@@ -219,6 +225,8 @@ class FakeLinks:
             return Macvlan(link.parent, link.mode, link.mac)
         if link.kind == "dummy":
             return Dummy()
+        if link.kind == "vlan":
+            return Vlan(link.parent, link.vlan)
         if link.tunnel is not None:
             return link.tunnel
         return Foreign(link.kind)
@@ -321,6 +329,8 @@ class FakeLinks:
         elif isinstance(after, Dummy):
             _check_name(key.name)
             inside.links[key.name] = FakeLink("dummy", self._new_mac())
+        elif isinstance(after, Vlan):
+            self._make_vlan(inside, key, after)
         elif after is not None:
             raise Refusal("links of that kind are not made here")
 
@@ -334,6 +344,19 @@ class FakeLinks:
             raise Refusal("Invalid argument")
         inside.links[key.name] = FakeLink(
             "macvlan", macvlan.mac or self._new_mac(), parent.mtu, parent=macvlan.parent, mode=macvlan.mode
+        )
+
+    def _make_vlan(self, inside: FakeNamespace, key: LinkKey, wanted: Vlan) -> None:
+        parent = inside.links.get(wanted.parent)
+        if parent is None:
+            raise Refusal(f"its parent {wanted.parent} is not there")
+        if not self.has_vlans:
+            raise Refusal("operation not supported: this kernel has no VLAN links (8021q)")
+        _check_name(key.name)
+        if any(each.parent == wanted.parent and each.vlan == wanted.number for each in inside.links.values()):
+            raise Refusal(f"{wanted.parent} has a link for VLAN {wanted.number} already")
+        inside.links[key.name] = FakeLink(
+            "vlan", parent.mac, parent.mtu, parent=wanted.parent, vlan=wanted.number
         )
 
     def _children(self, parent: str) -> list[tuple[tuple[str, str], FakeLink]]:
@@ -385,6 +408,8 @@ class FakeLinks:
             self._delete(*link.peer)
         for where, _ in [] if namespace else self._children(name):
             self._delete(*where)
+        for other in [other for other, each in inside.links.items() if each.vlan and each.parent == name]:
+            self._delete(namespace, other)
 
     def _set(self, inside: FakeNamespace, key: LinkSettingKey, link: FakeLink, value: str) -> None:
         match key.setting:
@@ -537,9 +562,15 @@ def _link_setting(link: FakeLink, setting: LinkSetting) -> str:
 def _kind(value: Value | None) -> str:
     if isinstance(value, Foreign):
         return value.kind
-    return {Bridge: "bridge", Veth: "veth", Macvlan: "macvlan", Dummy: "dummy", Vxlan: "vxlan"}.get(
-        type(value), ""
-    )
+    kinds: dict[type, str] = {
+        Bridge: "bridge",
+        Veth: "veth",
+        Macvlan: "macvlan",
+        Dummy: "dummy",
+        Vlan: "vlan",
+        Vxlan: "vxlan",
+    }
+    return kinds.get(type(value), "")
 
 
 def _same_place(one: Macvlan, other: Value | None) -> bool:

@@ -121,6 +121,10 @@ class Machine(Protocol):
         """The MTU of the link that the default route uses, 1500 if there is none."""
         ...
 
+    async def local_ports(self) -> range:
+        """The ports that the host's own programs get when they name none; empty if it does not say."""
+        ...
+
     async def neighbour_table(self) -> NeighbourTable:
         """The kernel's table of IPv4 neighbours, which all network namespaces share.  Failed."""
         ...

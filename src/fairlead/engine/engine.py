@@ -140,6 +140,7 @@ class Engine:
         self._linking = linking
         self._stopping = stopping
         self._networks = networks
+        self._sandboxes = sandboxes
         self._audit = Audit(context, networks, sandboxes, holdings)
         self._supervision = Supervision(context, lifecycle, removal, sandboxes, waits, health)
         self._following = Following(context, networks, self._supervision)
@@ -183,6 +184,7 @@ class Engine:
         await context.ledger.load()
         await self._name_host()
         await self._following.begin()
+        await self._sandboxes.publishing.begin()
         state = base_state(context.settings, await context.machine.forwarding())
         await self._policies.expect(state)
         await context.reconciler.converge({**await self._policies.lost(), **state})

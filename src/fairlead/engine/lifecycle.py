@@ -16,7 +16,7 @@ from fairlead.engine.insisting import insist
 from fairlead.engine.ledger import put
 from fairlead.engine.linking import Linking
 from fairlead.engine.parts import Parts
-from fairlead.engine.ports import port_failure
+from fairlead.engine.ports import ChosenPortTaken, port_taken
 from fairlead.engine.sharing import KEPT, is_shared, owner_of
 from fairlead.engine.stay import Stay
 from fairlead.engine.waits import Waits
@@ -27,6 +27,7 @@ from fairlead.model.network import Network
 from fairlead.model.views import WaitResult
 
 log = logging.getLogger(__name__)
+PORT_ATTEMPTS = 10  # Docker's number of tries to find ports that nobody holds
 START_FAILED = 128  # Docker's exit code for a container that could not be started
 
 
@@ -69,7 +70,7 @@ class Lifecycle:
             if container.state.status == "running":
                 raise NotModified(f"container {container_id} runs already")
             try:
-                await self._launch(container, restart_count)
+                await self._launch_on_free_ports(container, restart_count)
             except BaseException as error:
                 given_up = Failed(f"cannot start container {container_id}: it was given up")
                 cause = error if isinstance(error, FairleadError) else given_up
@@ -80,6 +81,17 @@ class Lifecycle:
             attributes = Creation.attributes(container)
         await self._linking.follow(container_id)
         context.events.emit("container", "start", container_id, attributes)
+
+    async def _launch_on_free_ports(self, container: Container, restart_count: int) -> None:
+        """Launch; where others than containers have the ports that were chosen, launch with other ones."""
+        for attempt in range(PORT_ATTEMPTS):
+            try:
+                await self._launch(container, restart_count)
+                return
+            except ChosenPortTaken as error:
+                if attempt + 1 == PORT_ATTEMPTS:
+                    raise
+                log.warning("choosing other ports for container %s: %s", container.name, error.message)
 
     async def _launch(self, container: Container, restart_count: int) -> None:
         context = self._context
@@ -180,7 +192,7 @@ class Lifecycle:
         )
         if isinstance(joined, PortTaken) and stay is not None:
             endpoint = next(endpoint for _, endpoint in stay.places if endpoint.ports)
-            raise port_failure(container, endpoint, joined.message) from joined
+            raise port_taken(container, endpoint, joined) from joined
         for result in (joined, pid):
             if isinstance(result, BaseException):
                 raise result

@@ -74,11 +74,14 @@ def links_of_parent(network: Network) -> list[Key]:
     return [LinkKey("", part) for part in dict.fromkeys((name, name.partition(".")[0])) if part]
 
 
-def require_parent(network: Network, found: State) -> None:
-    """Refuse a given parent that is not there; `found` has what was asked of `links_of_parent`."""
+def with_parent(network: Network, found: State) -> Network:
+    """The network as its parent is: one that is not there and stands for a VLAN is the engine's to make.
+
+    `found` has what was asked of `links_of_parent`.  Any other parent that is not there is refused.
+    """
     name = network.options.get(PARENT, "")
     if not name or found[LinkKey("", name)] is not None:
-        return
+        return network
     if "." not in name:
         raise Failed(
             f"invalid subinterface vlan name {name}, example formatting is eth0.10: "
@@ -96,8 +99,4 @@ def require_parent(network: Network, found: State) -> None:
         raise Failed(f"-o parent interface does was not found on the host: {carrier}")
     if int(number) not in VLAN_NUMBERS:
         raise Failed(f"vlan id must be between 1-4094, received: {number}")
-    raise Failed(
-        f"failed to create {name} vlan link: operation not supported: this engine makes no 802.1Q links; "
-        f"where the kernel has them, make it first: ip link add link {carrier} name {name} "
-        f"type vlan id {number}"
-    )
+    return replace(network, makes_parent=True)

@@ -9,7 +9,7 @@ from fairlead.engine.configurations import configured, require_unused
 from fairlead.engine.context import Context
 from fairlead.engine.docker0 import Docker0
 from fairlead.engine.ledger import drop, put
-from fairlead.engine.macvlan_rules import links_of_parent, require_parent
+from fairlead.engine.macvlan_rules import links_of_parent, with_parent
 from fairlead.engine.network_rules import checked_pools, require_name, require_sound
 from fairlead.engine.sandboxes import Sandboxes
 from fairlead.engine.subnets import Subnets
@@ -212,7 +212,8 @@ class Networks:
                 network = await self._subnets.complete(network)
                 context.at("network create: record pending")
                 if network.driver == "macvlan":
-                    require_parent(network, await context.reconciler.observe(links_of_parent(network)))
+                    network = with_parent(network, await context.reconciler.observe(links_of_parent(network)))
+                    await context.ledger.commit(put(network))
                 await self._make(network)
                 context.at("network create: bridge made")
                 await context.ledger.commit(put(replace(network, phase="settled")))

@@ -1,16 +1,15 @@
 """Which host ports a container gets: the ones it names, or free ones; conflicts name the holder."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from fairlead.model.addresses import Address
 from fairlead.model.container import Container, PortRequest, exposed
 from fairlead.model.endpoint import Endpoint, PublishedPort
-from fairlead.model.errors import Failed, InvalidParameter
+from fairlead.model.errors import Failed, InvalidParameter, PortTaken
 from fairlead.model.records import Place
 
-# Where ports are chosen from when none is named (Docker's default, IANA's dynamic ports).
-FIRST_CHOSEN, LAST_CHOSEN = 49153, 65535
+DYNAMIC_PORTS = range(49153, 65536)  # where ports are chosen from on a host that does not say (IANA's)
 ANY4, ANY6 = IPv4Address("0.0.0.0"), IPv6Address("::")
 
 
@@ -20,6 +19,33 @@ def exposed_requests(ports: Iterable[str], named: Sequence[PortRequest]) -> list
     return [PortRequest(*key) for key in dict.fromkeys(exposed(ports)) if key not in taken]
 
 
+class ChosenPortTaken(Failed):
+    """Somebody beside the engine holds a port that was the engine's choice: choosing again may help."""
+
+
+class Turns:
+    """Spans of ports are gone through in turn, so that what was freed is not taken again at once.
+
+    Source: libnetwork `portallocator.go`; there each address, protocol and span has a turn of its own too.
+    """
+
+    def __init__(self, chosen: range = DYNAMIC_PORTS):
+        """`chosen` is the span of ports that nobody names."""
+        self.chosen = chosen
+        self._last: dict[tuple[str, Address, range], int] = {}
+
+    def ports(self, protocol: str, address: Address, span: range) -> Iterator[int]:
+        """All the ports of a span, from the one behind the last chosen one on."""
+        last = self._last.get((protocol, address, span), span[-1])
+        behind = last + 1 - span.start
+        return (span[(behind + number) % len(span)] for number in range(len(span)))
+
+    def chose(self, protocol: str, addresses: Iterable[Address], span: range, port: int) -> None:
+        """The next search goes on behind this port."""
+        for address in addresses:
+            self._last[protocol, address, span] = port
+
+
 class Allocation:
     """Chooses host ports one request after the other; remembers what it has chosen."""
 
@@ -27,11 +53,11 @@ class Allocation:
         self,
         holder: Callable[[Place], str | None],
         default_address: Address,
-        start: int = FIRST_CHOSEN,
+        turns: Turns,
         routed: Collection[int] = (),
         versions: Collection[int] = (4, 6),
     ):
-        """`holder` names the container that has a place; `start` is where a search for a free one begins.
+        """`holder` names the container that has a place; `turns` says where a search for a free one begins.
 
         Of the IP versions in `routed` no port of the host is taken: packets come to the container's own.
         Host addresses of a version not in `versions` are left out, as Docker leaves them out.
@@ -39,7 +65,7 @@ class Allocation:
         self._own: dict[Place, str] = {}
         self._others = holder
         self._default = default_address
-        self._next = start
+        self._turns = turns
         self._routed = routed
         self._versions = versions
 
@@ -80,32 +106,29 @@ class Allocation:
         return tuple(address for address in found if address.version in self._versions)
 
     def _choose(self, request: PortRequest, addresses: tuple[Address, ...]) -> int:
-        first, _, last = request.host_port.partition("-")
-        if first and int(first):
-            span = range(int(first), int(last or first) + 1)
-        else:
-            span = range(max(self._next, FIRST_CHOSEN), LAST_CHOSEN + 1)
-        for port in span:
+        span = span_of(request) or self._turns.chosen
+        for port in self._turns.ports(request.protocol, addresses[0], span):
             if all(self._holder((request.protocol, address, port)) is None for address in addresses):
-                if not first or not int(first):
-                    self._next = port + 1
+                if len(span) > 1:
+                    self._turns.chose(request.protocol, addresses, span, port)
                 return port
-        if not first or not int(first):
+        if not span_of(request):
             raise Failed("all ports are allocated")
         holders = (self._holder((request.protocol, address, span[0])) for address in addresses)
         holder = next(each for each in holders if each is not None)
         if len(span) > 1:
             raise Failed(
-                f"all ports are allocated: {request.host_port}: {first} is held by container {holder}"
+                f"all ports are allocated: {request.host_port}: {span[0]} is held by container {holder}"
             )
         raise Failed(
-            f"Bind for {addresses[0]}:{first} failed: port is already allocated: held by container {holder}"
+            f"Bind for {addresses[0]}:{span[0]} failed: port is already allocated: held by container {holder}"
         )
 
-    @property
-    def next_chosen(self) -> int:
-        """Where the next search for a free port begins."""
-        return self._next if self._next <= LAST_CHOSEN else FIRST_CHOSEN
+
+def span_of(request: PortRequest) -> range:
+    """The host's ports that a request names, none where it leaves the choice to the engine."""
+    first, _, last = request.host_port.partition("-")
+    return range(int(first), int(last or first) + 1) if first and int(first) else range(0)
 
 
 def docker_order(requests: Iterable[PortRequest]) -> list[PortRequest]:
@@ -148,3 +171,14 @@ def port_failure(container: Container, endpoint: Endpoint, reason: str) -> Faile
         "driver failed programming external connectivity on endpoint "
         f"{container.name} ({endpoint.id}): {reason}"
     )
+
+
+def port_taken(container: Container, endpoint: Endpoint, taken: PortTaken) -> Failed:
+    """The error of a port that somebody beside the engine holds: ChosenPortTaken where others might do."""
+    error = port_failure(container, endpoint, taken.message)
+    named = (
+        each
+        for each in container.host_config.port_bindings
+        if len(span_of(each)) == 1 and (each.protocol, span_of(each)[0]) == (taken.protocol, taken.port)
+    )
+    return error if any(named) else ChosenPortTaken(error.message)

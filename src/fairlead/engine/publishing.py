@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from fairlead.engine.context import Context
-from fairlead.engine.ports import Allocation, exposed_requests, port_failure
+from fairlead.engine.ports import DYNAMIC_PORTS, Allocation, Turns, exposed_requests, port_failure
 from fairlead.engine.stay import Stay
 from fairlead.engine.ways_out import publishes
 from fairlead.model.container import Container
@@ -18,7 +18,11 @@ class Publishing:
 
     def __init__(self, context: Context):
         self._context = context
-        self._chosen_port = 0
+        self._turns = Turns()
+
+    async def begin(self) -> None:
+        """Ask the host which ports are its to choose from."""
+        self._turns = Turns(await self._context.machine.local_ports() or DYNAMIC_PORTS)
 
     def chosen(self, container: Container, stay: Stay) -> Stay:
         """The stay with its published ports, on the endpoint that has the way out.
@@ -63,7 +67,7 @@ class Publishing:
         allocation = Allocation(
             self._holder,
             network.host_binding,
-            self._chosen_port,
+            self._turns,
             routed,
             # Only a proxy leads from an IPv6 address of the host to a container that has none.
             {4, 6} if settings.userland_proxy or 6 in own else {4},
@@ -72,7 +76,6 @@ class Publishing:
             ports = allocation.publish(requests, container.name)
         except Failed as error:
             raise port_failure(container, endpoint, error.message) from error
-        self._chosen_port = allocation.next_chosen
         reached = tuple(port for port in ports if not port.routed or port.host_address.version in own)
         return replace(endpoint, ports=reached)
 

@@ -37,6 +37,7 @@ from fairlead.model.host import (
     SysctlKey,
     Value,
     Veth,
+    Vlan,
     Vxlan,
 )
 
@@ -211,6 +212,9 @@ class _Work:
                 self._make_macvlan(key, after)
             case Dummy():
                 self._make_dummy(key)
+            case Vlan():
+                carrier = self._index(key.namespace, after.parent)
+                talk.change(messages.new_vlan(key.name, carrier, after.number))
             case Vxlan():
                 self._make_vxlan(key, after)
             case _:

@@ -83,6 +83,11 @@ class HostMachine:
         sizes = [_text(f"/sys/class/net/{link}/mtu").strip() for link in links]
         return min((int(size) for size in sizes if size.isdigit()), default=USUAL_MTU)
 
+    async def local_ports(self) -> range:
+        """The ports that programs get when they name none (`ip_local_port_range`), empty if unknown."""
+        words = _text("/proc/sys/net/ipv4/ip_local_port_range").split()
+        return range(int(words[0]), int(words[1]) + 1) if len(words) == 2 else range(0)
+
     async def neighbour_table(self) -> NeighbourTable:
         """The kernel's table of IPv4 neighbours, which all network namespaces share."""
         try:

@@ -46,8 +46,8 @@ class FoundLink:
     """A link as the kernel describes it.
 
     `master` is a link's number, 0 for none.  `peer` is the number of a veth's other end or of a
-    macvlan's parent, 0 if unknown, and `peer_namespace` the number of its namespace, None if it is
-    the link's own.  `mode` is a macvlan's.
+    macvlan's or VLAN's parent, 0 if unknown, and `peer_namespace` the number of its namespace, None
+    if it is the link's own.  `mode` is a macvlan's, `vlan` the number of a VLAN, else 0.
     """
 
     index: int
@@ -64,6 +64,7 @@ class FoundLink:
     mode: str
     learning: bool
     tunnel: Vxlan | None = None  # what a VXLAN link is
+    vlan: int = 0
 
 
 def link_named(name: str) -> Request:
@@ -118,6 +119,13 @@ def new_dummy(name: str, kind: str) -> Request:
     attributes = [("IFLA_IFNAME", name), _kind(kind)]
     if mark := mark_for(name):
         attributes.append(("IFLA_ADDRESS", mark))
+    return _link_request(RTM_NEWLINK, attributes, flags=NLM_F_CREATE | NLM_F_EXCL)
+
+
+def new_vlan(name: str, parent: int, number: int) -> Request:
+    """Make a link for one VLAN on another link of its namespace, down."""
+    kind = _kind("vlan", ("IFLA_INFO_DATA", {"attrs": [("IFLA_VLAN_ID", number)]}))
+    attributes = [("IFLA_IFNAME", name), ("IFLA_LINK", parent), kind]
     return _link_request(RTM_NEWLINK, attributes, flags=NLM_F_CREATE | NLM_F_EXCL)
 
 
@@ -218,7 +226,7 @@ def read_link(answer: bytes) -> FoundLink:
     kind = _text(about.get(INFO_KIND, b""))
     is_port = about.get(INFO_PORT_KIND) == b"bridge\0"
     port = dict(attributes(about.get(INFO_PORT, b"") if is_port else b""))
-    details = _details(answer) if kind in ("macvlan", "vxlan") else _Attributes(None)
+    details = _details(answer) if kind in ("macvlan", "vlan", "vxlan") else _Attributes(None)
     return FoundLink(
         index=index,
         name=_text(told[NAME]),
@@ -234,6 +242,7 @@ def read_link(answer: bytes) -> FoundLink:
         mode=details["IFLA_MACVLAN_MODE"] if kind == "macvlan" else "",
         learning=not is_port or port.get(PORT_LEARNING) == ON,  # as a port is made
         tunnel=_tunnel(details) if kind == "vxlan" else None,
+        vlan=details["IFLA_VLAN_ID"] if kind == "vlan" else 0,
     )
 
 

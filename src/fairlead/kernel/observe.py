@@ -55,6 +55,7 @@ from fairlead.model.host import (
     SysctlKey,
     Value,
     Veth,
+    Vlan,
     Vxlan,
 )
 
@@ -237,6 +238,9 @@ class Look:
             return Macvlan(parent[1].name if parent else "", MacvlanMode(link.mode), link.mac)
         if link.kind == "dummy" or link.kind == "ifb" and link.name.startswith(DUMMY_NAME):
             return Dummy(link.kind)
+        if link.vlan and link.peer_namespace is None:
+            carrier = self._peer(namespace, link)
+            return Vlan(carrier[1].name if carrier else "", link.vlan)
         if link.tunnel is not None:
             return self._vxlan(namespace, link)
         return Foreign(link.kind)

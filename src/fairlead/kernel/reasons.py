@@ -25,6 +25,7 @@ from fairlead.model.host import (
     SysctlKey,
     Value,
     Veth,
+    Vlan,
     Vxlan,
 )
 
@@ -44,6 +45,8 @@ def kind_of(link: Value | None) -> str:
             return "macvlan"
         case Vxlan():
             return "vxlan"
+        case Vlan():
+            return "vlan"
         case Foreign() | Dummy():
             return link.kind
     return ""
@@ -79,7 +82,7 @@ def _known(visit: Visit, step: Step, found: Value | None, error: Exception) -> s
         return error.message
     match step.key:
         case LinkKey():
-            return _holder(visit, step, found)
+            return _holder(visit, step, found, error)
         case LinkSettingKey():
             return _missing_for_setting(visit, step.key, step.after)
         case AddressKey(namespace=namespace, link=name):
@@ -98,19 +101,29 @@ def _known(visit: Visit, step: Step, found: Value | None, error: Exception) -> s
     return None
 
 
-def _holder(visit: Visit, step: Step, found: Value | None) -> str | None:
+def _holder(visit: Visit, step: Step, found: Value | None, error: Exception) -> str | None:
     after = step.after
     if isinstance(after, Vxlan) and (found is None or isinstance(step.before, Vxlan)):
         return _holder_of_vni(visit, step.key, after)
     if found is not None:
         return taken(kind_of(found))
-    if isinstance(after, Macvlan) and not visit.link("", after.parent):
+    if isinstance(after, Macvlan | Vlan) and not visit.link("", after.parent):
         return f"its parent {after.parent} is not there"
+    if isinstance(after, Vlan):
+        return _no_vlan(visit, after, error)
     if isinstance(after, Veth):
         other = visit.link(after.peer_namespace, after.peer)
         if other is not None:
             return f"its other end is {after.peer}{place(after.peer_namespace)}, and {taken(other.kind)}"
     return None
+
+
+def _no_vlan(visit: Visit, wanted: Vlan, error: Exception) -> str | None:
+    """What keeps a VLAN from its parent, which is there."""
+    code = getattr(error, "code", None)
+    if code == errno.EOPNOTSUPP:
+        return "operation not supported: this kernel has no VLAN links (8021q)"
+    return f"{wanted.parent} has a link for VLAN {wanted.number} already" if code == errno.EEXIST else None
 
 
 def _holder_of_vni(visit: Visit, key: Key, wanted: Vxlan) -> str | None:

@@ -109,13 +109,21 @@ class Dummy:
 
 
 @dataclass(frozen=True, slots=True)
+class Vlan:
+    """A link for the frames of one VLAN (IEEE 802.1Q) on another link, its parent, of the same namespace."""
+
+    parent: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Foreign:
     """A link of some other kind under that name: never ours to change."""
 
     kind: str
 
 
-Link = Bridge | Veth | Vxlan | Macvlan | Dummy | Foreign
+Link = Bridge | Veth | Vxlan | Macvlan | Dummy | Vlan | Foreign
 
 
 class LinkSetting(StrEnum):

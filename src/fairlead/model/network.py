@@ -112,6 +112,7 @@ class Network:
     vni: int = 0  # of a global network: which packets between hosts are its own
     config_only: bool = False  # nobody is on it: other networks are made like it
     config_from: str = ""  # the name of the network that it was made like
+    makes_parent: bool = False  # the VLAN link that its parent is was made, and is deleted, by the engine
     adoption: Adoption | None = None  # None: its bridge is made, and deleted, by the engine
     phase: str = "pending"  # pending: being made; settled; removing: nothing of it is desired
 

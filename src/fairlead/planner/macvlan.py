@@ -23,6 +23,7 @@ from fairlead.model.host import (
     RouteKey,
     SysctlKey,
     Value,
+    Vlan,
 )
 from fairlead.model.network import HOST_SHIM, MACVLAN_MODE, PARENT, Network
 from fairlead.model.surroundings import Surroundings
@@ -37,6 +38,19 @@ def own_parent(network: Network) -> str:
 def parent(network: Network) -> str:
     """The link that the network's links are on."""
     return network.options.get(PARENT) or own_parent(network)
+
+
+def made_parent(network: Network) -> Dummy | Vlan | None:
+    """The parent as the engine makes it: one that leads nowhere if none was given, or a VLAN's."""
+    if not network.options.get(PARENT):
+        return Dummy()
+    return vlan_of(network.options[PARENT]) if network.makes_parent else None
+
+
+def vlan_of(name: str) -> Vlan:
+    """The VLAN that a name such as eth0.50 stands for."""
+    carrier, _, number = name.partition(".")
+    return Vlan(carrier, int(number))
 
 
 def mode(network: Network) -> MacvlanMode:
@@ -66,10 +80,11 @@ def shim_addresses(text: str) -> tuple[Interface, ...]:
 def network_state(
     network: Network, settings: Settings, surroundings: Surroundings
 ) -> dict[Key, Value | None]:
-    """The parent if none was given, and the host shim if there is to be one."""
+    """The parent if it is the engine's to make, and the host shim if there is to be one."""
     state: dict[Key, Value | None] = {}
-    if not network.options.get(PARENT):
-        state[LinkKey("", parent(network))] = Dummy()
+    made = made_parent(network)
+    if made is not None:
+        state[LinkKey("", parent(network))] = made
         state[LinkSettingKey("", parent(network), LinkSetting.UP)] = "on"
     if network.options.get(HOST_SHIM):
         state.update(_shim(network))

@@ -4,13 +4,14 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_network
 
 import pytest
 
-from fairlead.engine.macvlan_rules import require_macvlan, with_shim_reserved
+from fairlead.engine.macvlan_rules import links_of_parent, require_macvlan, with_parent, with_shim_reserved
 from fairlead.model.commands import CreateNetwork
 from fairlead.model.config import Settings
 from fairlead.model.endpoint import Endpoint, Sandbox
 from fairlead.model.errors import Failed, InvalidParameter
 from fairlead.model.host import (
     AddressKey,
+    Bridge,
     Dummy,
     LinkKey,
     LinkSetting,
@@ -23,6 +24,7 @@ from fairlead.model.host import (
     State,
     Step,
     SysctlKey,
+    Vlan,
 )
 from fairlead.model.network import HOST_SHIM, MACVLAN_MODE, PARENT, Network, Pool
 from fairlead.model.surroundings import Surroundings
@@ -77,6 +79,25 @@ def test_a_given_parent_is_left_alone_and_a_missing_one_is_made() -> None:
         LinkKey("", "dm-111111111111"): Dummy(),
         LinkSettingKey("", "dm-111111111111", LinkSetting.UP): "on",
     }
+
+
+def test_a_missing_parent_that_stands_for_a_vlan_is_the_engines_to_make() -> None:
+    asked = network(parent="eth0.50")
+    there = dict.fromkeys(links_of_parent(asked), Bridge())
+    assert with_parent(asked, there) == asked and made(asked) == {}
+    missing = {**there, LinkKey("", "eth0.50"): None}
+    assert made(with_parent(asked, missing)) == {
+        LinkKey("", "eth0.50"): Vlan("eth0", 50),
+        LinkSettingKey("", "eth0.50", LinkSetting.UP): "on",
+    }
+
+
+@pytest.mark.parametrize("name", ["eth0", "eth0.x", "eth0.1.2", "eth0.0", "eth0.4095", ".5"])
+def test_a_missing_parent_that_stands_for_no_vlan_is_refused(name: str) -> None:
+    asked = network(parent=name)
+    found = {key: Bridge() if key == LinkKey("", "eth0") else None for key in links_of_parent(asked)}
+    with pytest.raises(Failed):
+        with_parent(asked, {**found, LinkKey("", name): None})
 
 
 def test_an_endpoint_has_nothing_on_the_host() -> None:
