@@ -112,7 +112,25 @@ def test_a_container_that_does_not_run_leaves_a_network_that_is_gone(blue: Host)
     blue.run("docker network rm aside", check=True)
     assert "network aside not found" in blue.run("docker start box").stderr
     blue.run("docker network disconnect aside box; docker start box", check=True)
+    blue.run("docker start box", check=True)
     assert "network aside not found" in blue.run("docker network disconnect aside box").stderr
+
+
+def test_a_container_that_does_not_run_waits_for_a_network_that_is_to_come(blue: Host) -> None:
+    blue.run("docker create --name box busybox sleep 1000; docker network connect coming box", check=True)
+    assert set(places(blue, "box")) == {"bridge", "coming"}
+    assert "network coming not found" in blue.run("docker start box").stderr
+    blue.run("docker network create --subnet 10.9.0.0/24 coming; docker start box", check=True)
+    assert places(blue, "box")["coming"]["IPAddress"] == "10.9.0.2"
+    assert "network never not found" in blue.run("docker network connect never box").stderr
+
+
+def test_the_name_of_a_network_may_have_slashes(blue: Host) -> None:
+    blue.run("docker network create --subnet 10.9.0.0/24 a/b", check=True)
+    blue.run("docker run -d --name box --network aside busybox sleep 1000", check=True)
+    blue.run("docker network connect a/b box", check=True)
+    assert "10.9.0.2" in blue.run("docker network inspect a/b", check=True).stdout
+    blue.run("docker network disconnect a/b box; docker network rm a/b", check=True)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +138,10 @@ def test_a_container_that_does_not_run_leaves_a_network_that_is_gone(blue: Host)
     [
         ("run --rm -p 8080:0 busybox true", "cannot publish port 0 of a container"),
         ("network create --ipam-driver absent n", 'plugin "absent" not found'),
+        ("network create --ipam-driver null n", "ipv4 pool is empty"),
+        ("network create --subnet 10.9.0.0/255.255.255.0 n", "Invalid subnet 10.9.0.0/255.255.255.0 : "),
+        ("network create --scope swarm n", "cannot create a swarm scoped network when swarm is not active"),
+        ("network create --ingress n", "Ingress network can only be global scope network"),
     ],
 )
 def test_what_there_is_not_is_refused(blue: Host, command: str, words: str) -> None:

@@ -211,6 +211,7 @@ def test_the_link_of_a_vlan_is_made_with_the_network_that_is_on_it(tidy: Host) -
         )
         assert "fifty" not in tidy.run("docker network ls", check=True).stdout
     assert tidy.run("ip -o link", check=True).stdout == links
+    tidy.run("ip link del wire", check=True)
 
 
 def test_a_parent_that_has_gone_keeps_nothing_else_from_its_place(tidy: Host) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is used, the subnet that is chosen overlaps none of it, and no lower one was free."""
+"""Whatever is used, the subnet that is chosen overlaps none of it, and is the next free one."""
 
 from ipaddress import IPv4Network, ip_network
 
@@ -17,13 +17,15 @@ SUBNETS = st.builds(
 )
 
 
-@given(st.lists(SUBNETS, max_size=20), st.integers(24, 32))
-def test_the_first_free_subnet_is_chosen(used: list[IPv4Network], size: int) -> None:
+@given(st.lists(SUBNETS, max_size=20), st.integers(24, 32), st.one_of(st.none(), st.integers(0, 255)))
+def test_the_next_free_subnet_is_chosen(used: list[IPv4Network], size: int, before: int | None) -> None:
+    last = None if before is None else IPv4Network((int(BASE.network_address) + before, size), strict=False)
     free = [
         each for each in BASE.subnets(new_prefix=size) if not any(overlaps(each, other) for other in used)
     ]
+    free = [*(each for each in free if last and each > last), *free]
     try:
-        chosen = choose([AddressPool(BASE, size)], 4, used)
+        chosen = choose([AddressPool(BASE, size)], 4, used, last)
     except Conflict:
         assert not free
     else:

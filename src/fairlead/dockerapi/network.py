@@ -128,18 +128,21 @@ def _parse_pool(value: object, where: str, network: str) -> Pool:
 def _subnet(text: str) -> Subnet:
     """An address with a prefix length; host bits are dropped, as Docker drops them when it uses it."""
     try:
-        if "/" not in text:
-            raise ValueError(text)
-        return ip_network(text, strict=False)
+        return _cidr(text)
     except ValueError as error:
         raise Failed(f"Invalid subnet {text} : invalid CIDR address: {text}") from error
 
 
+def _cidr(text: str) -> Subnet:
+    """ADDRESS/LENGTH and nothing else: no masks.  Raises ValueError."""
+    if not text.partition("/")[2].isdecimal():
+        raise ValueError(text)
+    return ip_network(text, strict=False)
+
+
 def _range(text: str, subnet: Subnet) -> Subnet:
     try:
-        if "/" not in text:
-            raise ValueError(text)
-        return ip_network(text, strict=False)
+        return _cidr(text)
     except ValueError as error:
         raise InvalidParameter(
             f'failed to parse pool request for address space "LocalDefault" pool "{subnet}" '

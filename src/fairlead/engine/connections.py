@@ -39,8 +39,12 @@ class Connections:
 
     async def connect(self, reference: str, container: str, attachment: Attachment) -> None:
         """Put a container on one more network.  Refused in Docker's words."""
-        network = self._networks.find(reference)
         found = self._references.find(container)
+        try:
+            network = self._networks.find(reference)
+        except NotFound:
+            await self._note(reference, found.id, attachment)
+            return
         async with self._context.lock(found.id):
             found = self._references.find(found.id)
             self._require_connectable(network, found, attachment)
@@ -54,6 +58,16 @@ class Connections:
                 return
             await self._grow(attached, stay, network, attachment)
         self._lifecycle.tell_network("connect", network.id, network.name, network.driver, found.id)
+
+    async def _note(self, reference: str, identity: str, attachment: Attachment) -> None:
+        """A container that does not run may be put on a network that is not there yet."""
+        async with self._context.lock(identity):
+            found = self._references.find(identity)
+            if found.state.running:
+                raise NotFound(f"network {reference} not found")
+            others = tuple(each for each in found.attachments if each.network != reference)
+            noted = (*others, replace(attachment, network=reference))
+            await self._context.ledger.commit(put(replace(found, attachments=noted)))
 
     def _require_connectable(self, network: Network, container: Container, attachment: Attachment) -> None:
         """Source of the order: Docker's `connectToNetwork` and `updateNetworkSettings`."""
@@ -102,47 +116,39 @@ class Connections:
             raise
 
     async def disconnect(self, reference: str, container: str, force: bool = False) -> None:
-        """Take a container off a network.  Refused in Docker's words."""
-        try:
-            network = self._networks.find(reference)
-        except NotFound:
-            await self._forget(reference, container)
-            return
-        try:
-            found = self._references.find(container)
-        except NotFound:
-            if not force:
-                raise
-            await self._sandboxes.overlays.expel(network, container)
-            return
-        async with self._context.lock(found.id):
-            found = self._references.find(found.id)
-            if network.driver == "host":
-                raise InvalidParameter(HOST)
-            kept = tuple(each for each in found.attachments if each.network not in (network.name, network.id))
-            if len(kept) == len(found.attachments):
-                raise Failed(f"container {found.id} is not connected to network {network.name}")
-            found = replace(found, attachments=kept)
-            stay = self._sandboxes.of(found.id)
-            if not found.state.running or stay is None:
-                await self._context.ledger.commit(put(found))
-                return
-            await self._change(found, stay, await self._without(found, stay, network))
-        self._lifecycle.tell_network("disconnect", network.id, network.name, network.driver, found.id)
-
-    async def _forget(self, network: str, container: str) -> None:
-        """Take a container that does not run off a network that is no more, or it could never start again."""
-        missing = NotFound(f"network {network} not found")
+        """Take a container off a network.  Refused in Docker's words, and in its order."""
         try:
             identity = self._references.find(container).id
         except NotFound:
-            raise missing from None
+            if not force:
+                raise
+            await self._sandboxes.overlays.expel(self._networks.find(reference), container)
+            return
+        try:
+            network = self._networks.find(reference)
+        except NotFound:
+            await self._forget(reference, identity, force)
+            return
         async with self._context.lock(identity):
             found = self._references.find(identity)
-            kept = tuple(each for each in found.attachments if each.network != network)
-            if found.state.running or len(kept) == len(found.attachments):
-                raise missing
-            await self._context.ledger.commit(put(replace(found, attachments=kept)))
+            if network.driver == "host" and found.state.running and _attached(found, network):
+                raise InvalidParameter(HOST)
+            left = replace(found, attachments=_without_network(found, network.name, network.id))
+            stay = self._sandboxes.of(found.id)
+            if not found.state.running or stay is None:
+                await self._context.ledger.commit(put(left))
+            else:
+                await self._change(left, stay, await self._without(left, stay, network))
+        self._lifecycle.tell_network("disconnect", network.id, network.name, network.driver, found.id)
+
+    async def _forget(self, network: str, identity: str, force: bool) -> None:
+        """Take a container that does not run off a network that is no more, or it could never start again."""
+        async with self._context.lock(identity):
+            found = self._references.find(identity)
+            if found.state.running and not force:
+                raise NotFound(f"network {network} not found")
+            left = replace(found, attachments=_without_network(found, network))
+            await self._context.ledger.commit(put(left))
 
     async def _without(self, container: Container, stay: Stay, network: Network) -> Stay:
         """The stay after the container has left a network."""
@@ -208,6 +214,15 @@ def _with_short_id(container: Container, attachment: Attachment, network: Networ
         aliases = dict.fromkeys((*attachment.aliases, container.id[:12]))
         attachment = replace(attachment, aliases=tuple(aliases))
     return replace(container, attachments=(*container.attachments, attachment))
+
+
+def _without_network(container: Container, *names: str) -> tuple[Attachment, ...]:
+    """Its attachments without those to a network of one of these names.  Failed if there is none."""
+    kept = tuple(each for each in container.attachments if each.network not in names)
+    if len(kept) == len(container.attachments):
+        the = "" if container.state.running else "the "
+        raise Failed(f"container {container.id} is not connected to {the}network {names[0]}")
+    return kept
 
 
 def _attached(container: Container, network: Network) -> bool:

@@ -58,8 +58,7 @@ def require_sound(request: CreateNetwork, existing: Sequence[Network]) -> None:
         require_configuration(request)
         require_name(request, existing)
         return
-    if request.scope and request.scope != "local" or request.ingress:
-        raise Unavailable(NOT_A_MANAGER)
+    _require_local(request)
     require_name(request, existing)
     if not request.enable_ipv4 and not request.enable_ipv6:
         raise InvalidParameter("IPv4 or IPv6 must be enabled")
@@ -76,12 +75,24 @@ def require_sound(request: CreateNetwork, existing: Sequence[Network]) -> None:
         )
     if request.driver and request.driver not in DRIVERS:
         raise NotFound(f'plugin "{request.driver}" not found')
+    if request.ipam_driver == "null" and request.driver in ("", "bridge"):
+        raise InvalidParameter("ipv4 pool is empty")
     if request.ipam_driver not in ("", "default"):
         raise NotFound(f'plugin "{request.ipam_driver}" not found')
     if request.driver in ("", "bridge"):
         _require_bridge_options(request, existing)
     if request.driver == "macvlan":
         require_macvlan(request, existing)
+
+
+def _require_local(request: CreateNetwork) -> None:
+    """Source of the words: Docker's `createNetwork`, for a host that is in no swarm."""
+    if request.ingress:
+        raise Forbidden("Ingress network can only be global scope network")
+    if request.scope == "swarm":
+        raise Forbidden("cannot create a swarm scoped network when swarm is not active")
+    if request.scope and request.scope != "local":
+        raise Unavailable(NOT_A_MANAGER)
 
 
 def _require_bridge_options(request: CreateNetwork, existing: Sequence[Network]) -> None:

@@ -179,6 +179,6 @@ def port_taken(container: Container, endpoint: Endpoint, taken: PortTaken) -> Fa
     named = (
         each
         for each in container.host_config.port_bindings
-        if len(span_of(each)) == 1 and (each.protocol, span_of(each)[0]) == (taken.protocol, taken.port)
+        if each.protocol == taken.protocol and taken.port in span_of(each)
     )
     return error if any(named) else ChosenPortTaken(error.message)

@@ -1,4 +1,4 @@
-"""Subnets for networks that name none: the first free one, recorded as soon as it is chosen."""
+"""Subnets for networks that name none: the next free one, recorded as soon as it is chosen."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +16,8 @@ class Subnets:
 
     def __init__(self, context: Context):
         self._context = context
+        # The last that was chosen by IP version: what was freed a moment ago is not chosen again at once.
+        self._last: dict[int, Subnet] = {}
 
     def used(self, scope: str = "local") -> Sequence[Subnet]:
         """The subnets in use: local and global networks have address spaces of their own, as with Docker."""
@@ -32,7 +34,7 @@ class Subnets:
         for version, wanted in ((4, network.enable_ipv4), (6, network.enable_ipv6)):
             if not wanted or any(pool.subnet.version == version for pool in network.pools):
                 continue
-            subnet = await self.free(version)
+            subnet = self._last[version] = await self.free(version, self._last.get(version))
             gateway = subnet.network_address + 1
             if network.gateway_mode(version) is GatewayMode.ISOLATED:
                 chosen = Pool(subnet)
@@ -43,11 +45,14 @@ class Subnets:
             await self._context.ledger.commit(put(network))
         return network
 
-    async def free(self, version: int) -> Subnet:
-        """The first free subnet of that IP version.  Conflict in Docker's words when there is none left."""
+    async def free(self, version: int, last: Subnet | None = None) -> Subnet:
+        """The first free subnet of that IP version behind `last`, then from the start.
+
+        Conflict in Docker's words when there is none left.
+        """
         routes = relevant_routes(await self._context.machine.routes())
         context = self._context
         identity = context.records.hosts["host"].engine_id
         pools = pools_in_force(context.settings.default_address_pools, identity)
         loopback = ip_network("127.0.0.0/8")
-        return choose(pools, version, [*self.used(), *routes, loopback])
+        return choose(pools, version, [*self.used(), *routes, loopback], last)

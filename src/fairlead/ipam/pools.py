@@ -1,4 +1,4 @@
-"""Which subnet a network gets when it does not name one: the first that nothing overlaps."""
+"""Which subnet a network gets when it does not name one: the next that nothing overlaps."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -9,11 +9,12 @@ from fairlead.model.config import AddressPool
 from fairlead.model.errors import Conflict
 
 # Docker's own blocks first and in its order (libnetwork `ipamutils`), so that the same networks
-# get the same subnets; then smaller ones, since 31 networks are soon used up.
+# get the same subnets; then smaller ones to spare, since 31 networks are soon used up.
+SPARE = AddressPool(ip_network("10.128.0.0/9"), 24)
 BUILT_IN = (
     *(AddressPool(ip_network(f"172.{second}.0.0/16"), 16) for second in range(17, 32)),
     AddressPool(ip_network("192.168.0.0/16"), 20),
-    AddressPool(ip_network("10.128.0.0/9"), 24),
+    SPARE,
 )
 
 
@@ -47,21 +48,32 @@ def relevant_routes(routes: Iterable[Subnet]) -> list[Subnet]:
     return [route for route in routes if route.prefixlen > 1]
 
 
-def choose(pools: Sequence[AddressPool], version: int, used: Iterable[Subnet]) -> Subnet:
-    """The first subnet of that IP version which overlaps none in `used`.
+def choose(
+    pools: Sequence[AddressPool], version: int, used: Iterable[Subnet], last: Subnet | None = None
+) -> Subnet:
+    """The first subnet of that IP version behind `last` which overlaps none in `used`; then from the start.
 
-    Raises Conflict with Docker's words when the pools are exhausted.
+    What is to spare comes last of all.  Raises Conflict with Docker's words when the pools are exhausted.
     """
     spans = sorted({_span(each) for each in used if each.version == version})
-    for pool in pools:
-        if pool.base.version == version:
-            free = _first_free(pool, spans)
-            if free is not None:
-                return free
+    in_turn = [pool for pool in pools if pool.base.version == version and pool != SPARE]
+    spare = [pool for pool in pools if pool.base.version == version and pool == SPARE]
+    for pool, begin in (*_behind(in_turn, last), *((pool, 0) for pool in (*in_turn, *spare))):
+        free = _first_free(pool, spans, begin)
+        if free is not None:
+            return free
     raise Conflict(
         f"could not find an available, non-overlapping IPv{version} address pool among the defaults "
         "to assign to the network"
     )
+
+
+def _behind(pools: Sequence[AddressPool], last: Subnet | None) -> list[tuple[AddressPool, int]]:
+    """What comes behind a subnet of a pool: each pool with where to begin in it."""
+    for number, pool in enumerate(pools):
+        if last is not None and last.prefixlen == pool.size and overlaps(last, pool.base):
+            return [(pool, _span(last)[1] + 1), *((other, 0) for other in pools[number + 1 :])]
+    return []
 
 
 def _span(subnet: Subnet) -> tuple[int, int]:
@@ -69,11 +81,11 @@ def _span(subnet: Subnet) -> tuple[int, int]:
     return first, first + (1 << subnet.max_prefixlen - subnet.prefixlen) - 1
 
 
-def _first_free(pool: AddressPool, spans: Sequence[tuple[int, int]]) -> Subnet | None:
-    """The lowest subnet of the pool that touches none of the spans, which are in order."""
+def _first_free(pool: AddressPool, spans: Sequence[tuple[int, int]], begin: int) -> Subnet | None:
+    """The lowest subnet of the pool from `begin` on that touches none of the spans, which are in order."""
     base = pool.base
     size = 1 << (base.max_prefixlen - pool.size)
-    candidate = int(base.network_address)
+    candidate = max(int(base.network_address), begin)
     for low, high in spans:
         if low >= candidate + size:
             break

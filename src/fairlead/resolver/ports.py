@@ -120,8 +120,10 @@ def taken_message(protocol: str, address: str, port: int, number: int) -> str:
 
     Source: docker-proxy's report, which ends in Go's net.OpError: operation, network, address, call, error.
     """
-    place = f"[{address}]" if ":" in address else address
-    network = protocol if protocol == "sctp" else f"{protocol}{6 if ':' in address else 4}"
-    call = "socket" if number in NO_SOCKET else "bind"
     reason = os.strerror(number).lower()
+    if protocol == "sctp":  # whose library names neither place nor call
+        return f"Error starting userland proxy: {reason}"
+    place = f"[{address}]" if ":" in address else address
+    network = f"{protocol}{6 if ':' in address else 4}"
+    call = "socket" if number in NO_SOCKET else "bind"
     return f"Error starting userland proxy: listen {network} {place}:{port}: {call}: {reason}"

@@ -81,6 +81,20 @@ def test_default_pools_begin_as_dockers_do() -> None:
     assert choose(BUILT_IN, 4, [ip_network("172.17.0.0/16")]) == ip_network("172.18.0.0/16")
 
 
+def test_subnets_are_chosen_in_turn_and_what_is_to_spare_comes_last() -> None:
+    docker0 = ip_network("172.17.0.0/16")
+    chosen = [ip_network("172.18.0.0/16")]
+    for _ in range(30):  # each network is removed before the next is made
+        chosen.append(choose(BUILT_IN, 4, [docker0], chosen[-1]))
+    assert chosen[:3] == [ip_network(f"172.{second}.0.0/16") for second in (18, 19, 20)]
+    assert chosen[13:15] == [ip_network("172.31.0.0/16"), ip_network("192.168.0.0/20")]
+    assert chosen[29:] == [ip_network("192.168.240.0/20"), ip_network("172.18.0.0/16")]
+    dockers = [docker0, *chosen]
+    spare = choose(BUILT_IN, 4, dockers, chosen[-1])
+    assert spare == ip_network("10.128.0.0/24")
+    assert choose(BUILT_IN, 4, [*dockers, spare], spare) == ip_network("10.128.1.0/24")
+
+
 def test_a_route_of_the_host_is_avoided_but_halves_of_the_default_route_are_not() -> None:
     routes = [ip_network("172.16.0.0/12"), ip_network("0.0.0.0/1"), ip_network("128.0.0.0/1")]
     assert choose(BUILT_IN, 4, relevant_routes(routes)) == ip_network("192.168.0.0/20")
