@@ -96,7 +96,7 @@ def _aliases(view: ContainerView, attached: AttachedNetwork, version: Version) -
         aliases = [alias for alias in aliases if alias != short]
     elif _has_names(view, attached):
         added = (short,) if _shares(view) else (short, container.config.hostname)
-        aliases = [name for name in dict.fromkeys((*aliases, *added)) if name]
+        aliases += [name for name in dict.fromkeys(added) if name and name not in aliases]
     return aliases if aliases or attachment.has_aliases else None
 
 
@@ -109,7 +109,8 @@ def _has_names(view: ContainerView, attached: AttachedNetwork) -> bool:
     """Whether Docker has named it on this network: a user-defined one that it has tried to join."""
     state = view.container.state
     tried = attached.endpoint or attached.attachment.network_id or state.ever_started or state.error
-    return bool(attached.network and attached.name not in _PREDEFINED and tried)
+    known = attached.network or attached.attachment.network_id
+    return bool(known and attached.name not in _PREDEFINED and tried)
 
 
 def _dns_names(view: ContainerView, attached: AttachedNetwork) -> list[str] | None:

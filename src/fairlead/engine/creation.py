@@ -42,11 +42,12 @@ class Creation:
         self._require_sharers(host_config)
         if host_config.nano_cpus or host_config.cpuset_cpus:
             require_processors(host_config, (await context.machine.facts()).cpus)
+        name = self._references.new_name(request.name)
         links = self._links(host_config)
         identity = context.new_id()
         container = Container(
             id=identity,
-            name=self._references.new_name(request.name),
+            name=name,
             created=context.clock.now(),
             image_id=image.id,
             config=await self._with_hostname(config, host_config, identity),

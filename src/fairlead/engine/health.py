@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 
 from fairlead.boundary import ExecRequest
+from fairlead.engine import links
 from fairlead.engine.context import Context
 from fairlead.engine.creation import Creation
 from fairlead.engine.ledger import put
@@ -83,7 +84,7 @@ class HealthChecks:
             command = (*(container.config.shell or ("/bin/sh", "-c")), *command)
         request = ExecRequest(
             command,
-            environment=container.config.env,
+            environment=(*links.told(self._context.records, container), *container.config.env),
             user=container.config.user,
             working_dir=container.config.working_dir,
             attach_stdout=True,

@@ -43,7 +43,7 @@ class ResolvConf:
         if self.search and self.search != (".",):
             lines.append("search " + " ".join(self.search))
         lines += [f"nameserver {server}" for server in self.servers]
-        if self.options:
+        if any(self.options):
             lines.append("options " + " ".join(self.options))
         return "".join(f"{line}\n" for line in lines)
 

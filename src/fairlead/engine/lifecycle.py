@@ -136,7 +136,7 @@ class Lifecycle:
             await self._sandboxes.leave(left_over, container.name)
         without_bridge = context.settings.bridge == "none"
         attached = [
-            (attachment, self._networks.find(attachment.network))
+            (attachment, self._network_of(attachment))
             for attachment in container.attachments
             # With --bridge=none whoever names no network has none.
             if not (without_bridge and attachment.network == "bridge")
@@ -303,6 +303,13 @@ class Lifecycle:
         """Emit a network event about a container."""
         attributes = {"container": container_id, "name": name, "type": driver}
         self._context.events.emit("network", action, network_id, attributes)
+
+    def _network_of(self, attachment: Attachment) -> Network:
+        """Its network, by name: it may have been made anew.  Of one that is gone Docker tells the id."""
+        try:
+            return self._networks.find(attachment.network)
+        except NotFound as error:
+            raise NotFound(f"network {attachment.network_id or attachment.network} not found") from error
 
     def _namespace(self, stay: Stay) -> str:
         return f"/run/netns/{stay.sandbox.name}" if stay.sandbox.name else ""

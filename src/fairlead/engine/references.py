@@ -60,11 +60,11 @@ class References:
 
     def require_free(self, wanted: str) -> str:
         """The name without its slash, if it is valid and nobody has it."""
+        name = wanted.removeprefix("/")
         if not NAME.match(wanted):
             raise InvalidParameter(
                 f"Invalid container name ({wanted}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
             )
-        name = wanted.removeprefix("/")
         holder = self.context.records.container_named(name)
         if holder is not None:
             raise Conflict(

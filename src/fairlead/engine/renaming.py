@@ -31,7 +31,7 @@ class Renaming:
         async with self._context.lock(found.id):
             container = self._references.find(found.id)
             try:
-                free = self._references.require_free(name)
+                free = self._references.require_free("/" + name.removeprefix("/"))
             except (Conflict, InvalidParameter) as error:
                 raise type(error)(f"Error when allocating new name: {error.message}") from error
             renamed = replace(container, name=free)

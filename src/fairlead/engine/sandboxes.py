@@ -13,7 +13,7 @@ from fairlead.engine.overlays import Overlays
 from fairlead.engine.publishing import Publishing
 from fairlead.engine.sharing import is_shared, kept
 from fairlead.engine.stay import Stay
-from fairlead.engine.ways_out import precedence, with_way_out
+from fairlead.engine.ways_out import with_way_out
 from fairlead.engine.wishes import ipv6_wishes, is_first, names_on, network_links
 from fairlead.firewall.guards import shared_addresses
 from fairlead.model.addresses import mac_from_bytes, mac_from_ipv4
@@ -24,7 +24,7 @@ from fairlead.model.errors import Failed, FairleadError, Forbidden
 from fairlead.model.host import Key, NamespaceKey, SysctlKey, Value
 from fairlead.model.network import Network
 from fairlead.planner.drivers import driver_of
-from fairlead.planner.sandbox import sandbox_state
+from fairlead.planner.sandbox import precedence, sandbox_state
 from fairlead.planner.steps import absent, of_one_link, transition
 
 # What Docker lets processes without privileges do in a namespace of their own.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from fairlead.model.endpoint import Endpoint
 from fairlead.model.network import Network
 from fairlead.planner.drivers import driver_of
+from fairlead.planner.sandbox import precedence
 
 Place = tuple[Network, Endpoint]
 
@@ -24,14 +25,6 @@ def with_way_out(places: list[Place]) -> list[Place]:
         (network, replace(each, default_route=each.id == way4, default_route6=each.id == way6))
         for network, each in places
     ]
-
-
-def precedence(network: Network, priority: int) -> tuple[int, bool, bool, str]:
-    """The highest priority first; internal networks last, those with IPv6 first, then by name.
-
-    Source: libnetwork `sandbox.go`, the order of a sandbox's endpoints.
-    """
-    return -priority, network.internal, not network.enable_ipv6, network.name
 
 
 def publishes(network: Network, endpoint: Endpoint) -> bool:

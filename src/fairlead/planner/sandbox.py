@@ -47,9 +47,19 @@ def sandbox_state(
     for dotted, value in sandbox.sysctls.items():
         state[SysctlKey(name, tuple(dotted.split(".")))] = value
     if sandbox.embedded_dns:
-        networks = [network for network, _ in places]
+        # A name that several networks have is that of the first.
+        ranked = sorted(places, key=lambda each: precedence(each[0], each[1].gateway_priority))
+        networks = [network for network, _ in ranked]
         state[ResolverKey(name)] = _resolver(sandbox, networks, surroundings.name_servers)
     return state
+
+
+def precedence(network: Network, priority: int) -> tuple[int, bool, bool, str]:
+    """The highest priority first; internal networks last, those with IPv6 first, then by name.
+
+    Source: libnetwork `sandbox.go`, the order of a sandbox's endpoints.
+    """
+    return -priority, network.internal, not network.enable_ipv6, network.name
 
 
 def _resolver(sandbox: Sandbox, networks: Sequence[Network], hosts: tuple[str, ...]) -> Resolver:

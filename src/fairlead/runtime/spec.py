@@ -141,12 +141,8 @@ def exec_process(
 ) -> Document:
     """The process of an exec, given the container's own (`running`) as it was started."""
     names = {text.partition("=")[0] for text in container.config.env}
-    # Both depend on who runs and on what; the container's own were not the user's choice.
-    inherited = [
-        text
-        for text in running["env"]
-        if text.partition("=")[0] not in ("HOME", "TERM") or text.partition("=")[0] in names
-    ]
+    # HOME and TERM depend on who runs and on what, and what links tell may have changed since.
+    inherited = [text for text in running["env"] if text.partition("=")[0] in {"PATH", "HOSTNAME", *names}]
     terminal = ["TERM=xterm"] if request.tty and "TERM" not in names else []
     chosen = replaced([*inherited, *terminal], request.environment)
     if not any(text.startswith("HOME=") for text in chosen):
