@@ -9,8 +9,9 @@ from typing import Any
 
 from fairlead.daemon.cluster import cluster
 from fairlead.daemon.options import BY_KEY, BY_NAME, IGNORED_KEYS, Kind, Option
+from fairlead.dockerapi.validate import check_log_config
 from fairlead.model.config import AddressPool, Settings
-from fairlead.model.container import Ulimit
+from fairlead.model.container import LogConfig, Ulimit
 from fairlead.model.errors import InvalidParameter
 from fairlead.model.guards import Guard, parse_guards
 
@@ -152,6 +153,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         parsed["allow"] = parsed.get("allow", frozenset()) | {Guard.DIRECT_ROUTING}
     settings = Settings(
         **parsed,
+        log_config=_log_config(values.get("log-driver", ""), values.get("log-opt", ())),
         cluster=cluster(
             values.get("cluster-store", ""),
             values.get("cluster-advertise", ""),
@@ -161,6 +163,17 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     )
     _require_consistent(settings)
     return settings
+
+
+def _log_config(driver: str, given: Any) -> LogConfig:
+    """A driver and its options, as `NAME=VALUE` texts (flags) or as an object (daemon.json)."""
+    pairs = given if isinstance(given, dict) else dict(text.partition("=")[::2] for text in given)
+    chosen = LogConfig(driver or LogConfig().driver, pairs)
+    try:
+        check_log_config(chosen)
+    except InvalidParameter as error:
+        raise InvalidParameter(f"cannot set log-driver: {error.message}") from error
+    return chosen
 
 
 def _address_on(name: str) -> Callable[[str], Any]:

@@ -112,6 +112,8 @@ OPTIONS = (
     Option(
         ("--default-ulimit",), "default-ulimits", Kind.ULIMITS, "Limit for containers: name=soft[:hard]", True
     ),
+    Option(("--log-driver",), "log-driver", TEXT, "Logging driver of containers that name none"),
+    Option(("--log-opt",), "log-opts", Kind.MAP, "Option(s) of that driver: NAME=VALUE"),
     Option(
         ("--default-runtime",),
         "default-runtime",
@@ -164,7 +166,7 @@ BY_NAME = {option.name: option for option in OPTIONS}
 # Keys that dockerd takes and that have no meaning here: accepted, so that its files can be used.
 IGNORED_KEYS = frozenset(
     (
-        "storage-driver storage-opts exec-opts log-driver log-opts features experimental builder "
+        "storage-driver storage-opts exec-opts features experimental builder "
         "containerd max-concurrent-downloads max-concurrent-uploads raw-logs runtimes "
         "selinux-enabled userland-proxy-path network-control-plane-mtu no-new-privileges oom-score-adjust"
     ).split()

@@ -129,12 +129,26 @@ def _by_port(query: ContainerSelection, view: ContainerView) -> bool:
 
 
 def _wanted_ports(name: str, value: str) -> tuple[range, str]:
+    """A span of ports and their protocol.  Source of the words: go-connections' `ParsePortRange`."""
     text, _, protocol = value.partition("/")
+    first, dash, last = text.partition("-")
     try:
-        first, dash, last = check_host_port(text or "x").partition("-")
+        check_host_port(text or "x")
     except InvalidParameter as error:
-        raise InvalidParameter(f"error while looking up for {name} {value}: {error.message}") from error
+        why = _no_span(text, first, last if dash else first)
+        raise InvalidParameter(f"error while looking up for {name} {value}: {why}") from error
     return range(int(first), int(last if dash else first) + 1), protocol or "tcp"
+
+
+def _no_span(text: str, *ends: str) -> str:
+    if not text:
+        return "empty string specified for ports."
+    for end in ends:
+        if not (end.isascii() and end.isdecimal()):
+            return f'strconv.ParseUint: parsing "{end}": invalid syntax'
+        if int(end) > 65535:
+            return f'strconv.ParseUint: parsing "{end}": value out of range'
+    return f"Invalid range specified for the Port: {text}"
 
 
 _CONTAINER_TESTS: tuple[Callable[[ContainerSelection, ContainerView], bool], ...] = (

@@ -25,7 +25,7 @@ def _render(
         "IPAMConfig": _ipam(attachment),
         "Links": list(attachment.links) or None if not brief else None,
         "Aliases": _aliases(view, attached, version) if not brief else None,
-        "NetworkID": _network_id(view, attached),
+        "NetworkID": _network_id(attached),
         **_addresses(attached.endpoint),
         "DriverOpts": _driver_options(attachment) if not brief else None,
     }
@@ -36,13 +36,9 @@ def _render(
     return document
 
 
-def _network_id(view: ContainerView, attached: AttachedNetwork) -> str:
-    """The network's id, from the first start on."""
-    if attached.endpoint:
-        return attached.endpoint.network_id
-    if attached.network and view.container.state.ever_started and not _shares(view):
-        return attached.network.id
-    return attached.attachment.network_id
+def _network_id(attached: AttachedNetwork) -> str:
+    """The network's id, from the first time on that the container joined it."""
+    return attached.endpoint.network_id if attached.endpoint else attached.attachment.network_id
 
 
 def _addresses(endpoint: Endpoint | None) -> dict[str, object]:

@@ -60,7 +60,7 @@ def render_info(facts: HostFacts, release: str, now: int, version: Version) -> d
         "NFd": 0,
         "NGoroutines": 0,
         "SystemTime": rfc3339(now),
-        "LoggingDriver": "json-file",
+        "LoggingDriver": facts.logging_driver,
         "CgroupDriver": facts.cgroup_driver,
         "CgroupVersion": facts.cgroup_version,
         "NEventsListener": 0,

@@ -65,6 +65,7 @@ class ContainerArchives:
         """What is at a path, and a tar of it."""
         container = self._references.find(reference)
         stat = await self.stat_path(reference, path)
+        self._context.events.emit("container", "archive-path", container.id, Creation.attributes(container))
 
         async def content() -> AsyncIterator[bytes]:
             async with self._view(container, path) as (root, inside):
@@ -83,8 +84,10 @@ class ContainerArchives:
         copy_owner: bool,
     ) -> None:
         """Unpack a tar at a path."""
-        async with self._view(self._references.find(reference), path) as (root, inside):
+        container = self._references.find(reference)
+        async with self._view(container, path) as (root, inside):
             await self._context.archives.put(root, inside, archive, no_overwrite_dir_non_dir, copy_owner)
+        self._context.events.emit("container", "extract-to-dir", container.id, Creation.attributes(container))
 
     async def export(self, reference: str) -> AsyncIterator[bytes]:
         """A tar of the whole root, without volumes."""

@@ -51,7 +51,8 @@ class Connections:
             if not found.state.running and _attached(found, network):
                 return  # nothing to do, says Docker
             attachment = replace(attachment, network=network.name)
-            attached = replace(found, attachments=(*found.attachments, attachment))
+            joined = replace(attachment, network_id=network.id)
+            attached = replace(found, attachments=(*found.attachments, joined))
             stay = self._sandboxes.of(found.id)
             if not found.state.running or stay is None:
                 await self._context.ledger.commit(put(_with_short_id(found, attachment, network)))

@@ -186,7 +186,9 @@ class Containers:
         container = self.references.find(reference)
         if container.state.status not in ("running", "paused"):
             raise Conflict(f"Container {container.id} is not running")
-        return await self.context.runtime.top(container.id, arguments)
+        found = await self.context.runtime.top(container.id, arguments)
+        self.context.events.emit("container", "top", container.id, Creation.attributes(container))
+        return found
 
     async def usage(self, reference: str) -> Usage:
         """What it uses now; zeros when it does not run."""

@@ -195,6 +195,8 @@ class Creation:
             )
         if any(each.container_port == 0 for each in host_config.port_bindings):
             raise InvalidParameter("cannot publish port 0 of a container: nobody can listen there")
+        if host_config.uts_mode == "host" and config.hostname:
+            raise InvalidParameter(CONFLICT + "hostname and the UTS mode")
         mode = host_config.network_mode
         if mode == "host" and host_config.links:
             raise InvalidParameter(HOST_LINKS)

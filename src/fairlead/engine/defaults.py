@@ -87,9 +87,7 @@ def complete(host_config: HostConfig, settings: Settings) -> HostConfig:
     return replace(
         host_config,
         network_mode=host_config.network_mode or "default",
-        log_config=replace(
-            host_config.log_config, driver=host_config.log_config.driver or LogConfig().driver
-        ),
+        log_config=_log_config(host_config.log_config, settings.log_config),
         shm_size=host_config.shm_size or SHARED_MEMORY,
         ipc_mode=host_config.ipc_mode or "private",
         cgroupns_mode=host_config.cgroupns_mode or "host",
@@ -102,3 +100,10 @@ def complete(host_config: HostConfig, settings: Settings) -> HostConfig:
         if host_config.readonly_paths is not None
         else (None if paths else READONLY_PATHS),
     )
+
+
+def _log_config(own: LogConfig, default: LogConfig) -> LogConfig:
+    """The default's options go with its driver alone.  Source: Docker's `mergeAndVerifyLogConfig`."""
+    driver = own.driver or default.driver
+    inherited = default.options if driver == default.driver else {}
+    return LogConfig(driver, {**inherited, **own.options})

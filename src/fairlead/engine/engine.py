@@ -281,6 +281,7 @@ class Engine:
             labels=settings.labels,
             live_restore=settings.live_restore,
             debug=settings.debug,
+            logging_driver=settings.log_config.driver,
             insecure_registries=settings.insecure_registries,
             registry_mirrors=settings.registry_mirrors,
             default_runtime=settings.default_runtime,

@@ -43,7 +43,7 @@ class Execs:
     async def create(self, container: str, request: ExecRequest) -> str:
         """Note an exec for a running container: its id.  Errors in Docker's words."""
         found = self._references.find(container)
-        self._require_running(found)
+        self._require_running(found, container)
         if not request.command:
             raise InvalidParameter("No exec command specified")
         self._forget_old()
@@ -66,9 +66,10 @@ class Execs:
         )
 
     @staticmethod
-    def _require_running(container: Container) -> None:
+    def _require_running(container: Container, named: str) -> None:
+        """Conflict in Docker's words, which are about a paused container as it was `named`."""
         if container.state.status == "paused":
-            raise Conflict(f"Container {container.id} is paused, unpause the container before exec")
+            raise Conflict(f"Container {named} is paused, unpause the container before exec")
         if container.state.status == "restarting":
             raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
         if container.state.status != "running":
@@ -80,7 +81,7 @@ class Execs:
         """Run it: its console, or None when detached.  Conflict when it has been run already."""
         entry = self._find(exec_id)
         container = self._references.find(entry.container_id)
-        self._require_running(container)
+        self._require_running(container, container.id)
         if entry.started:
             what = "is already running" if entry.running else "has already run"
             raise Conflict(f"Error: Exec command {exec_id} {what}")

@@ -137,9 +137,7 @@ class Files:
             words = options or host.options
             if not any(word.startswith("ndots:") for word in words):
                 words = (*words, "ndots:0")
-            # Those of IPv6 that were asked for are shown too, and asked where ours is not there.
-            asked = (EMBEDDED_SERVER, *(each for each in servers if ":" in each))
-            return ResolvConf(asked, search or host.search, words).text()
+            return ResolvConf((EMBEDDED_SERVER,), search or host.search, words).text()
         ipv6 = any(endpoint.ipv6 for _, endpoint in stay.places)
         if not (servers or search or options):
             return text if shared else filtered(text, ipv6)

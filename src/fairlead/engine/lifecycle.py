@@ -22,7 +22,15 @@ from fairlead.engine.stay import Stay
 from fairlead.engine.waits import Waits
 from fairlead.model.container import Container, ContainerState
 from fairlead.model.endpoint import Attachment
-from fairlead.model.errors import Conflict, Failed, FairleadError, NotFound, NotModified, PortTaken
+from fairlead.model.errors import (
+    Conflict,
+    Failed,
+    FairleadError,
+    NotFound,
+    NotModified,
+    PortTaken,
+    StartFailed,
+)
 from fairlead.model.network import Network
 from fairlead.model.views import WaitResult
 
@@ -193,6 +201,9 @@ class Lifecycle:
         if isinstance(joined, PortTaken) and stay is not None:
             endpoint = next(endpoint for _, endpoint in stay.places if endpoint.ports)
             raise port_taken(container, endpoint, joined) from joined
+        if isinstance(pid, StartFailed) and not isinstance(joined, BaseException) and stay is not None:
+            self._tell_networks("connect", stay)  # though it leaves them again at once
+            self._tell_networks("disconnect", stay)
         for result in (joined, pid):
             if isinstance(result, BaseException):
                 raise result
@@ -216,8 +227,7 @@ class Lifecycle:
         running = replace(container, state=state, has_files=True)
         settled = stay.in_phase("settled") if stay else None
         await context.ledger.commit(put(running), *(settled.written() if settled else ()))
-        for network, endpoint in stay.asked if stay else ():
-            self.tell_network("connect", network.id, network.name, network.driver, endpoint.container_id)
+        self._tell_networks("connect", stay)
 
     async def _note_failure(self, container_id: str, error: FairleadError) -> None:
         context = self._context
@@ -266,8 +276,7 @@ class Lifecycle:
         if exit.oom_killed:
             context.events.emit("container", "oom", container.id, Creation.attributes(container))
         context.events.emit("container", "die", container.id, attributes)
-        for network, endpoint in stay.asked if stay else ():
-            self.tell_network("disconnect", network.id, network.name, network.driver, endpoint.container_id)
+        self._tell_networks("disconnect", stay)
         return container
 
     async def _let_go(self, container: Container) -> None:
@@ -310,6 +319,10 @@ class Lifecycle:
             return self._networks.find(attachment.network)
         except NotFound as error:
             raise NotFound(f"network {attachment.network_id or attachment.network} not found") from error
+
+    def _tell_networks(self, action: str, stay: Stay | None) -> None:
+        for network, endpoint in stay.asked if stay else ():
+            self.tell_network(action, network.id, network.name, network.driver, endpoint.container_id)
 
     def _namespace(self, stay: Stay) -> str:
         return f"/run/netns/{stay.sandbox.name}" if stay.sandbox.name else ""

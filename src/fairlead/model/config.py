@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network
 
 from fairlead.model.addresses import Address, Subnet
-from fairlead.model.container import Ulimit
+from fairlead.model.container import LogConfig, Ulimit
 from fairlead.model.guards import Guard
 
 
@@ -69,6 +69,7 @@ class Settings:
     repair: bool = True  # what others break is brought back
     labels: tuple[str, ...] = ()
     default_ulimits: tuple[Ulimit, ...] = ()
+    log_config: LogConfig = field(default_factory=LogConfig)  # of containers that name no driver
     default_runtime: str = "runc"
     init: bool = False
     init_path: str = ""

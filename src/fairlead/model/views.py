@@ -142,6 +142,7 @@ class HostFacts:
     registry_mirrors: tuple[str, ...] = ()
     live_restore: bool = False
     debug: bool = False
+    logging_driver: str = "json-file"
     started: int = 0
     address_pools: tuple[tuple[str, int], ...] = ()
     default_runtime: str = "runc"

@@ -8,7 +8,9 @@ import pytest
 from fairlead.daemon.config import combine, options, read_file
 from fairlead.daemon.main import command
 from fairlead.daemon.options import BY_KEY, OPTIONS, Kind
+from fairlead.engine.defaults import complete
 from fairlead.model.config import AddressPool
+from fairlead.model.container import HostConfig, LogConfig
 from fairlead.model.errors import InvalidParameter
 from fairlead.model.guards import Guard
 
@@ -76,6 +78,18 @@ def test_options_of_networks_are_read_from_flags_and_file_alike() -> None:
     for wrong in ("bridge", "bridge=x", "=x=y", "bridge==y"):
         with pytest.raises(InvalidParameter, match="default-network-opt"):
             options({"default-network-opt": [wrong]})
+
+
+def test_containers_without_a_logging_driver_get_the_daemons_with_its_options() -> None:
+    settings = options({"log-opt": ["max-size=1m", "max-file=3"]}).settings
+    assert (
+        settings.log_config == options({"log-opt": {"max-size": "1m", "max-file": "3"}}).settings.log_config
+    )
+    plain = complete(HostConfig(log_config=LogConfig("")), settings).log_config
+    assert plain == LogConfig("json-file", {"max-size": "1m", "max-file": "3"})
+    own = HostConfig(log_config=LogConfig("json-file", {"max-file": "1"}))
+    assert complete(own, settings).log_config.options == {"max-size": "1m", "max-file": "1"}
+    assert complete(HostConfig(log_config=LogConfig("none")), settings).log_config.options == {}
 
 
 def test_flags_of_dockerd_without_a_meaning_here_are_taken() -> None:

@@ -111,7 +111,8 @@ def test_a_container_that_was_never_started() -> None:
 
 
 def test_an_ended_container_still_names_its_network() -> None:
-    ended = view(status="exited", ever_started=True, started=1, finished=2)
+    joined = Attachment("bridge", network_id=BRIDGE.id)
+    ended = view(status="exited", attachment=joined, ever_started=True, started=1, finished=2)
     networks = render_inspect(ended, V41)["NetworkSettings"]["Networks"]  # type: ignore[index]
     assert (networks["bridge"]["NetworkID"], networks["bridge"]["EndpointID"]) == (BRIDGE.id, "")
 

@@ -109,7 +109,10 @@ def test_containers_are_found_by_volume() -> None:
         ("health", "x", "Unrecognised filter value for health: x"),
         ("exited", "x", "Invalid filter 'exited=x'"),
         ("is_task", "x", r"Invalid filter 'is-task=\[x\]'"),
-        ("publish", "x", "error while looking up for publish x"),
+        ("publish", "x", 'for publish x: strconv.ParseUint: parsing "x": invalid syntax'),
+        ("publish", "80-x", 'for publish 80-x: strconv.ParseUint: parsing "x": invalid syntax'),
+        ("publish", "70000", 'publish 70000: strconv.ParseUint: parsing "70000": value out of range'),
+        ("publish", "81-80", "for publish 81-80: Invalid range specified for the Port: 81-80"),
         ("expose", "", "error while looking up for expose"),
     ],
 )
