@@ -114,6 +114,7 @@ def test_flags_of_dockerd_without_a_meaning_here_are_taken() -> None:
         ({"default-gateway": "nonsense"}, "default-gateway"),
         ({"default-gateway-v6": "nonsense"}, "default-gateway-v6"),
         ({"host-gateway-ip": "nonsense"}, "host-gateway-ip"),
+        ({"log-driver": "nonsense"}, "cannot set log-driver: .*nonsense"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(values: dict[str, object], words: str) -> None:
