@@ -194,7 +194,7 @@ class Supervision:
         if container is None:
             return
         comes_back = restarts(container) and not self._ending
-        if comes_back:
+        if comes_back and not at_start:  # then it does not count as running before it runs, as with Docker
             await self._set_status(container, "exited", "restarting")
         self._waits.tell(container.id, "ended", WaitResult(exit.code))
         if comes_back and not at_start:

@@ -31,6 +31,7 @@ class Parts:
     told: list[tuple[str, str, int]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     away: int = 0  # so many starts find the cluster store away
+    begun: dict[str, str] = field(default_factory=dict)  # what state each was in before anything started
 
     # the runtime
     async def alive(self) -> dict[str, int]:
@@ -102,6 +103,7 @@ def begin(live_restore: bool, *containers: Container, refused: tuple[str, ...] =
         sandboxes = RestoringSandboxes(parts)
         supervision = Supervision(shared, parts, parts, sandboxes, Waits(), parts)  # type: ignore[arg-type]
         await supervision.begin()
+        parts.begun = {each.id[:3]: each.state.status for each in shared.records.containers.values()}
         supervision.watch()
         for _ in range(20):
             await asyncio.sleep(0)
@@ -122,6 +124,12 @@ class RestoringSandboxes(Sandboxes):
         if len(stays) > 1 and "odd" in [label for _, label in stays]:
             raise Failed("cannot restore them together")
         self._parts.told += [("restore", label[:3], 0) for _, label in stays]
+
+
+def test_what_comes_back_does_not_count_as_running_before_it_runs() -> None:
+    parts = begin(False, replace(container("web"), host_config=ALWAYS))
+    assert parts.begun == {"web": "exited"}
+    assert ("start", "web", 0) in parts.told
 
 
 def test_what_lives_is_adopted() -> None:
