@@ -107,6 +107,8 @@ def test_a_network_may_do_without_ipv4(clean: Host) -> None:
 
 
 def test_routes_of_the_host_are_avoided_and_halves_of_the_default_route_are_not(clean: Host) -> None:
+    clean.stop_engine()  # after which the first subnet that is free is the next
+    clean.start_engine()
     clean.run("ip route add 172.18.0.0/15 dev eth0; ip route add 172.20.9.0/24 dev eth0", check=True)
     clean.run("ip route add 0.0.0.0/1 dev eth0; ip route add 128.0.0.0/1 dev eth0", check=True)
     clean.run("docker network create aside", check=True)
