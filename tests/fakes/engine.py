@@ -520,8 +520,8 @@ class Connections:
 
     async def disconnect(self, reference: str, container: str, force: bool = False) -> None:
         containers = self._engine.containers
-        name = self._engine.networks.inspect(reference).network.name
         found = containers.get(container)
+        name = self._engine.networks.inspect(reference).network.name
         left = tuple(each for each in found.attachments if each.network != name)
         if len(left) == len(found.attachments):
             raise Failed(f"container {found.id} is not connected to network {name}")

@@ -44,7 +44,7 @@ async def create(engine: Engine, request: Request) -> Answer:
 async def connect(engine: Engine, request: Request) -> Answer:
     """POST /networks/{id}/connect."""
     container, attachment = documents.parse_connect(await read_json(request))
-    network = _known(engine, request)
+    network = _meant(engine, request)
     _require_name(container)
     await engine.connections.connect(network, container, replace(attachment, network=network))
     return Answer()
@@ -53,14 +53,18 @@ async def connect(engine: Engine, request: Request) -> Answer:
 async def disconnect(engine: Engine, request: Request) -> Answer:
     """POST /networks/{id}/disconnect."""
     container, force = documents.parse_disconnect(await read_json(request))
-    try:
-        network = _known(engine, request)
-    except NotFound:
-        # It may be gone, and a container still be meant to join it.
-        network = request.variables["id"]
+    network = _meant(engine, request)
     _require_name(container)
     await engine.connections.disconnect(network, container, force)
     return Answer()
+
+
+def _meant(engine: Engine, request: Request) -> str:
+    """The network's id; as it was named where there is none: one that does not run may be meant for it."""
+    try:
+        return _known(engine, request)
+    except NotFound:
+        return request.variables["id"]
 
 
 def _known(engine: Engine, request: Request) -> str:

@@ -51,8 +51,8 @@ def test_connect_and_disconnect(api: Serving) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status", "message"),
     [
-        ("absent/connect", {"Container": "box"}, 404, "network absent not found"),
-        ("absent/disconnect", {"Container": "box"}, 404, "network absent not found"),
+        ("absent/connect", {"Container": "box"}, 404, "No such container: box"),
+        ("absent/disconnect", {"Container": "box"}, 404, "No such container: box"),
         ("bridge/connect", {"Container": "absent"}, 404, "No such container: absent"),
         ("bridge/connect", {}, 400, 'invalid name or ID supplied: ""'),
         ("bridge/connect", {"Container": 5}, 400, "invalid JSON: Container must be a string, not a number"),
