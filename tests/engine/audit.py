@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from fairlead.lab.host import Host
+from fairlead.lab.traces import Traces, look
 
 SETTLED = 10.0  # seconds until what the kernel takes away by itself has gone
 
@@ -16,3 +17,11 @@ def findings(host: Host, patience: float = SETTLED) -> list[str]:
     while (result := host.run(command)).code and time.monotonic() < limit:
         time.sleep(0.1)
     return (result.stdout + result.stderr).splitlines() if result.code else []
+
+
+def traces_settle(host: Host, before: Traces) -> dict[str, list[str]]:
+    """What is still there beyond `before` when nothing goes any longer."""
+    limit = time.monotonic() + SETTLED
+    while (left := look(host).since(before)) and time.monotonic() < limit:
+        time.sleep(0.1)
+    return left

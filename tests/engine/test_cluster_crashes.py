@@ -22,7 +22,7 @@ from fairlead.lab.lab import Lab
 from fairlead.lab.traces import look
 from fairlead.model.errors import FairleadError
 from fairlead.overlay.keys import ROOT
-from tests.engine.test_crashes import traces_settle
+from tests.engine.audit import traces_settle
 from tests.engine.test_overlay import QUICK, until
 
 SOURCES = Path(fairlead.engine.cluster.__file__).parent.glob("*.py")
