@@ -17,7 +17,7 @@ from fairlead.lab.traces import Traces, look
 from fairlead.model.errors import FairleadError
 
 SETTLE = 10.0  # seconds for what the kernel takes away by itself
-BEHIND = 3.0  # seconds for what is done behind the client's back
+BEHIND = 10.0  # seconds for what is done behind the client's back
 PAUSE = 0.03
 PREDEFINED = ("bridge", "host", "none")
 # What the daemon makes once for all: docker0's first link, the rules of the first network with IPv6.

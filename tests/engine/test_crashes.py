@@ -36,7 +36,6 @@ def test_what_is_broken_off_leaves_nothing(crashes: Crashes, name: str) -> None:
     crashes.operation(name, tally)
     assert tally.wrong == []
     assert tally.kills >= 1
-    assert tally.missed <= 1  # what goes on behind the client's back may come in another order
 
 
 def test_every_point_was_one_of_them(crashes: Crashes, request: pytest.FixtureRequest) -> None:
