@@ -54,6 +54,7 @@ class Plan:
 
     The points are the same in each round, the calls are not.
     `once`: an engine's own point that several operations pass is one of the first that does only.
+    `anew`: in the first round all is made anew after each point, by the same names.
     """
 
     rounds: int = 5
@@ -61,6 +62,7 @@ class Plan:
     calls: int = 0
     seed: int = 1
     once: bool = False
+    anew: bool = True
     hosts: int = 2
     operations: tuple[str, ...] = tuple(OPERATIONS)
 
@@ -107,7 +109,7 @@ class Crashes:
             for point in chance.sample([*kills, *calls], len(kills) + len(calls)):
                 one = self._fail if point.error else self._kill
                 wrong = one(operation, point, chance.random(), tally, before)
-                if not point.error and not number:
+                if self._plan.anew and not point.error and not number:
                     wrong += self._anew(operation, before)
                 tally.wrong += [f"{point}: {each}" for each in wrong]
         if (now := host.first_address()) != address:
