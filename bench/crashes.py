@@ -231,11 +231,12 @@ def measure(plan: Plan, tell: Callable[[str], None]) -> dict[str, Tally]:
                     for wrong in tally.wrong:
                         tell(f"  {wrong}")
 
+        threads = ThreadPoolExecutor(plan.hosts)
         try:
-            with ThreadPoolExecutor(plan.hosts) as threads:
-                list(threads.map(work, lab.hosts))
+            list(threads.map(work, lab.hosts))
         finally:
             _keep_logs(lab.hosts)
+            threads.shutdown(wait=False)  # who is interrupted takes the lab down at once
     return tallies
 
 
