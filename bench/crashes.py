@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from bench.crash_host import CrashHost
+from bench.crash_host import SETTLE, CrashHost
 from bench.crash_operations import OPERATIONS, START, Operation
 from bench.crash_points import READING, Point, method, ways
 from fairlead.lab.host import Host
@@ -180,7 +180,7 @@ class Crashes:
 
     def _settled(self) -> None:
         """Nothing goes on behind a command's back any longer."""
-        wrong = self._host.audit(time.monotonic() + CLEAN_WITHIN)
+        wrong = self._host.audit(time.monotonic() + SETTLE)
         if wrong:
             raise RuntimeError(f"what was prepared is not as it should be: {wrong}")
 
