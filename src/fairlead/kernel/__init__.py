@@ -5,13 +5,25 @@ dozen other protocols), would be a sixth of the time that the daemon takes to st
 """
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 
-
-def _without_the_rest(name: str) -> None:
-    """Have a package's modules imported without the package's own text."""
-    if name not in sys.modules and (spec := find_spec(name)) is not None:
-        sys.modules[name] = module_from_spec(spec)
+USERS_OF_PYROUTE2 = ("netlink", "messages", "routing", "neighbours", "fingerprint")
 
 
-_without_the_rest("pyroute2")
+def _import_without_the_rest(package: str, users: tuple[str, ...]) -> None:
+    """Import modules of ours that use modules of a package, without the package's own text.
+
+    Whoever imports the package itself later gets it whole.
+    """
+    if package in sys.modules or (spec := find_spec(package)) is None:
+        return
+    sys.modules[package] = module_from_spec(spec)
+    try:
+        for user in users:
+            import_module(f"{__name__}.{user}")
+    finally:
+        del sys.modules[package]
+
+
+_import_without_the_rest("pyroute2", USERS_OF_PYROUTE2)
