@@ -269,8 +269,6 @@ def main() -> int:
     )
     parser.add_argument("--examples", type=int, help="histories, of the part states")
     parser.add_argument("--steps", type=int, default=15, help="of each history in the part states")
-    parser.add_argument("--addresses", type=int, help="of each host in the part rounds")
-    parser.add_argument("--ways", help="of the part upgrades: of kill, stop, upgrade, separated by commas")
     parser.add_argument("--injuries", type=int, help="how many, of the part injuries")
     parser.add_argument("--quiet", type=int, help="seconds in which nothing happens, of the part injuries")
     options = parser.parse_args()
