@@ -242,7 +242,7 @@ def test_a_kill_midway_leaves_no_link_behind(tidy: Host, monkeypatch: pytest.Mon
     ):
         monkeypatch.setenv("FAIRLEAD_FAULT", point)
         tidy.start_engine()
-        tidy.run(prepare)
+        tidy.run(prepare, check=True)
         assert not tidy.run(command).ok, point
         tidy.kill_engine()
     monkeypatch.delenv("FAIRLEAD_FAULT")

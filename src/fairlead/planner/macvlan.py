@@ -93,10 +93,10 @@ def network_state(
 
 def _shim(network: Network) -> dict[Key, Value | None]:
     name = shim_name(network)
+    # Not from the same part of the id as the parent's, whose hardware address no other link may have.
+    mac = mac_from_bytes(bytes.fromhex(network.id[8:16]))
     state: dict[Key, Value | None] = {
-        LinkKey("", name): Macvlan(
-            parent(network), MacvlanMode.BRIDGE, mac_from_bytes(bytes.fromhex(network.id[:8]))
-        ),
+        LinkKey("", name): Macvlan(parent(network), MacvlanMode.BRIDGE, mac),
         # It hears who asks for the host's other addresses too, and must not answer in their place.
         SysctlKey("", ("net", "ipv4", "conf", name, "arp_ignore")): "1",
         # Router advertisements that a container sends must never configure the host (CVE-2020-13401).
