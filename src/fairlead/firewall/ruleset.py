@@ -5,14 +5,16 @@ down what was decided and a fake needs no rules of its own.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import takewhile
 
 from fairlead.model.errors import Failed
 from fairlead.model.host import ChainKey, Family, Key, Placement, PolicyKey, RuleKey, Step, Value
 
 ChainName = tuple[str, str]  # table, chain
+REMEMBERED = 1 << 14  # rules whose places need not be found by their texts again
 
 # The rules that come before everything else in their chain, in this order.
 HEADS: dict[ChainName, tuple[str, ...]] = {
@@ -46,6 +48,7 @@ _PLACEMENTS: tuple[tuple[str, str, str, Placement], ...] = (
 )
 
 
+@lru_cache(maxsize=REMEMBERED)
 def placement(key: RuleKey) -> Placement:
     """Where a rule goes when it is missing: a function of the rule alone, so that looking can tell it too."""
     if key.text in HEADS.get((key.table, key.chain), ()):
@@ -105,22 +108,43 @@ def value(ruleset: Ruleset, key: Key) -> Value | None:
     that separates networks behind a rule that lets something through.  The user's chain counts as
     complete once it is there, whatever the user made of it.
     """
-    if isinstance(key, ChainKey):
-        return True if (key.table, key.chain) in ruleset.chains else None
-    if isinstance(key, PolicyKey):
-        return ruleset.policies.get((key.table, key.chain), "ACCEPT")
-    if not isinstance(key, RuleKey):
-        raise Failed(f"cannot look for {key} among iptables rules: it is none")
-    name = (key.table, key.chain)
-    if name == USERS_CHAIN and name in ruleset.chains:
-        return placement(key)
-    rules = ruleset.rules(*name)
-    place = placement(key)
-    if place is Placement.HEAD:
-        rules = _head(name, rules)
-    elif place is Placement.TOP and key.chain in _SEPARATING and key.table == "filter":
-        rules = list(takewhile(lambda text: text.endswith(_SEPARATES), rules))
-    return place if key.text in rules else None
+    return _Reading(ruleset).value(key)
+
+
+def values(ruleset: Ruleset, keys: Iterable[Key]) -> dict[Key, Value | None]:
+    """The same for many keys, each chain read once: looking for thousands of rules takes milliseconds."""
+    reading = _Reading(ruleset)
+    return {key: reading.value(key) for key in keys}
+
+
+class _Reading:
+    """A rule set that does not change meanwhile, with the rules of each chain by where they count."""
+
+    def __init__(self, ruleset: Ruleset):
+        self._ruleset = ruleset
+        self._counting: dict[tuple[ChainName, Placement], frozenset[str]] = {}
+
+    def value(self, key: Key) -> Value | None:
+        if isinstance(key, ChainKey):
+            return True if (key.table, key.chain) in self._ruleset.chains else None
+        if isinstance(key, PolicyKey):
+            return self._ruleset.policies.get((key.table, key.chain), "ACCEPT")
+        if not isinstance(key, RuleKey):
+            raise Failed(f"cannot look for {key} among iptables rules: it is none")
+        name, place = (key.table, key.chain), placement(key)
+        if name == USERS_CHAIN and name in self._ruleset.chains:
+            return place
+        if (name, place) not in self._counting:
+            self._counting[name, place] = frozenset(self._where(name, place))
+        return place if key.text in self._counting[name, place] else None
+
+    def _where(self, name: ChainName, place: Placement) -> Iterable[str]:
+        rules = self._ruleset.rules(*name)
+        if place is Placement.HEAD:
+            return _head(name, rules)
+        if place is Placement.TOP and name[0] == "filter" and name[1] in _SEPARATING:
+            return takewhile(lambda text: text.endswith(_SEPARATES), rules)
+        return rules
 
 
 def own_rules(family: Family, ruleset: Ruleset) -> dict[Key, Value | None]:

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Collection, Sequence
 
 from fairlead.firewall.iptables_text import failed_edit, form, parse, script
-from fairlead.firewall.ruleset import Edit, Ruleset, edit, own_rules, value
+from fairlead.firewall.ruleset import Edit, Ruleset, edit, own_rules, values
 from fairlead.kernel.generation import Generation, Writer, counts_generations
 from fairlead.model.errors import Failed, FairleadError, StepFailed, Unsupported
 from fairlead.model.host import ChainKey, Family, Key, PolicyKey, RuleKey, State, Step, Value
@@ -65,7 +65,10 @@ class Iptables:
         """What is there under exactly these keys; one reading for each address family among them."""
         families = [family for family in Family if any(_family(key) is family for key in keys)]
         read = dict(zip(families, await asyncio.gather(*map(self._read, families)), strict=True))
-        return {key: value(read[_family(key)], key) for key in keys}
+        found: dict[Key, Value | None] = {}
+        for family, rules in read.items():
+            found |= values(rules, [key for key in keys if _family(key) is family])
+        return found
 
     async def everything(self) -> State:
         """The rules of the chains that are Docker's alone; which of others are ours only the records tell.
