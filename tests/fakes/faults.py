@@ -1,11 +1,10 @@
 """Calls of the outside world that end the engine, fail, or are given up, by name and count.
 
-`Tapped` stands around a part of the outside world.  Once the engine is dead nothing of it reaches
+The daemon's own `Tapped` stands around a part of the outside world.  Once the engine is dead nothing of it reaches
 that world any more, as after SIGKILL: what it would still undo stays as it is.
 """
 
 import asyncio
-import inspect
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -61,7 +60,7 @@ class Faults:
         if self.dead:
             raise Killed
 
-    async def call(self, name: str, method: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    async def call(self, name: str, method: Any, *arguments: Any, **named: Any) -> Any:
         """One call, with what is to happen to it."""
         if self.dead:
             raise Killed
@@ -93,20 +92,3 @@ class Faults:
         if self.dead:
             raise Killed
         return answer
-
-
-class Tapped:
-    """A part of the outside world whose calls go through `Faults`."""
-
-    def __init__(self, part: Any, name: str, faults: Faults):
-        self._part, self._name, self._faults = part, name, faults
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._part, name)
-        if not inspect.iscoroutinefunction(value):
-            return value
-
-        async def call(*arguments: Any, **named: Any) -> Any:
-            return await self._faults.call(f"{self._name}.{name}", value, arguments, named)
-
-        return call

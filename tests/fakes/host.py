@@ -12,6 +12,7 @@ from typing import Any
 
 from fairlead.boundary import Progress
 from fairlead.boundary.build import Enter
+from fairlead.daemon.faults import Tapped
 from fairlead.engine.engine import Engine
 from fairlead.model.addresses import Address, Interface, Subnet
 from fairlead.model.audit import Holding
@@ -23,7 +24,7 @@ from fairlead.model.image import ImageConfig
 from fairlead.model.records import RecordChange, Records
 from fairlead.model.views import HostFacts
 from fairlead.store.formats import decode, encode
-from tests.fakes.faults import Faults, Killed, Tapped
+from tests.fakes.faults import Faults, Killed
 from tests.fakes.flows import FakeFlows
 from tests.fakes.images import FakeImages
 from tests.fakes.links import FakeLinks
@@ -196,7 +197,7 @@ class MemoryHost:
             self.faults.arm(earlier.name, earlier.count, earlier.way)
 
         def tapped(part: Any, name: str) -> Any:
-            return Tapped(part, name, self.faults)
+            return Tapped(part, name, self.faults.call)
 
         self.engine = Engine(
             settings=Settings(ip6tables=False),

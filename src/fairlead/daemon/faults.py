@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
@@ -109,7 +109,7 @@ class ArmedFaults:
 
     def tapped(self, name: str, part: Part) -> Part:
         """A part of the outside world whose every call is a point."""
-        return cast(Part, _Tapped(part, name, self))
+        return cast(Part, Tapped(part, name, self.call))
 
     async def call(self, name: str, method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """One call, with what is to happen to it."""
@@ -161,11 +161,14 @@ class ArmedFaults:
             file.write(f"{point}\t{steps}\t{seconds:.6f}\n")
 
 
-class _Tapped:
-    """A part of the outside world whose calls go through `ArmedFaults`; all else is the part's own."""
+class Tapped:
+    """A part of the outside world whose calls go through `call`; all else is the part's own.
 
-    def __init__(self, part: Any, name: str, faults: ArmedFaults):
-        self._part, self._name, self._faults = part, name, faults
+    `call` is given the name of the call, what would be called, and its arguments.
+    """
+
+    def __init__(self, part: Any, name: str, call: Callable[..., Awaitable[Any]]):
+        self._part, self._name, self._call = part, name, call
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._part, name)
@@ -173,7 +176,7 @@ class _Tapped:
             return value
 
         async def call(*arguments: Any, **named: Any) -> Any:
-            return await self._faults.call(f"{self._name}.{name}", value, *arguments, **named)
+            return await self._call(f"{self._name}.{name}", value, *arguments, **named)
 
         return call
 

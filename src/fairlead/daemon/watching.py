@@ -17,10 +17,8 @@ log = logging.getLogger(__name__)
 GATHERING = 0.03  # seconds in which further hints are gathered
 REST = 4  # a look is followed by a rest of so many times its length
 LONGEST_REST = 1.0  # seconds
-CALM, LONGEST_CALM = (
-    0.1,
-    0.5,
-)  # seconds without a request that looks wait for, and seconds that they wait at most
+CALM = 0.1  # seconds without a request: what a look waits for
+LONGEST_CALM = 0.5  # seconds that it waits for that at most
 URGENT = {Part.RULES, Part.PORTS, Part.NAMES}  # looked at during a rest, too: it costs little, and matters
 BETWEEN = 1.0  # seconds between looks at what nothing tells of
 SHARE, LONGEST_BETWEEN = 50, 10.0  # or so many times the processor's time that one takes, up to so long
